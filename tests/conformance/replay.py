@@ -1,0 +1,492 @@
+"""Runs a replay script with CPython's asyncore and asynchat: `replay.py SCRIPT > LOG`.
+
+The twin of replay.cpp, for CPython 3.6 to 3.11. `replay.py --batch` reads many scripts from standard
+input, each after a line with its length, and answers each with `STATUS LENGTH` and the log, or what
+went wrong; everything a script opened is closed before the next one starts.
+
+Exit status: 0 after `end`, 2 for a bad script, 3 for one that could never end, because its peer waits
+for a channel that has no turn.
+"""
+
+import errno
+import fcntl
+import os
+import socket
+import struct
+import sys
+import warnings
+import zlib
+from collections import deque
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)
+    import asynchat
+    import asyncore
+
+import script
+
+# A peer that has waited this long in a single-threaded world will wait for ever.
+PATIENCE = struct.pack("ll", 10, 0)
+RESET = struct.pack("ii", 1, 0)
+
+
+class Boom(Exception):
+    """What `raise` and `push_failing` raise."""
+
+
+class Stuck(Exception):
+    """The peer's call would never return."""
+
+
+def quote(data):
+    """Bytes as the log writes them."""
+    if len(data) > 64:
+        return "#%d:%08x" % (len(data), zlib.crc32(data) & 0xffffffff)
+    plain = {13: "\\r", 10: "\\n", 9: "\\t", 92: "\\\\", 34: '\\"'}
+    return '"%s"' % "".join(
+        plain.get(c) or (chr(c) if 32 <= c < 127 else "\\x%02x" % c) for c in data)
+
+
+def kind(error):
+    if isinstance(error, OSError):
+        return "OSError " + errno.errorcode.get(error.errno, str(error.errno))
+    return type(error).__name__
+
+
+class Chunks:
+    """The producer of push_chunks."""
+
+    def __init__(self, chunks):
+        self.chunks = deque(chunks)
+
+    def more(self):
+        return self.chunks.popleft() if self.chunks else b""
+
+
+class Failing:
+    """The producer of push_failing."""
+
+    def more(self):
+        raise Boom
+
+
+class Watched:
+    """What all channels of a script have in common: each hook is logged, then its `on` is run."""
+
+    def __init__(self, replay, name, sock=None):
+        self.replay = replay
+        self.name = name
+        super().__init__(sock)
+
+    def log_line(self, text):
+        self.replay.log("%s %s" % (self.name, text))
+
+    def waiting(self, event):
+        return self.replay.hooks.get((self.name, event))
+
+    def happened(self, event):
+        actions = self.waiting(event)
+        if actions:
+            self.replay.act(self.name, actions.popleft())
+
+    def handle_connect(self):
+        self.log_line("connect")
+        self.happened("connect")
+
+    def handle_close(self):
+        self.log_line("close")
+        super().handle_close()
+        self.happened("close")
+
+    def handle_error(self):
+        self.log_line("error " + kind(sys.exc_info()[1]))
+        super().handle_error()
+        self.happened("error")
+
+    def handle_expt(self):
+        self.log_line("expt")
+        super().handle_expt()
+        self.happened("expt")
+
+    def log_info(self, message, type="info"):
+        self.log_line("log error" if type == "error" else "log %s %s" % (type, message))
+
+
+class Chat(Watched, asynchat.async_chat):
+    terminator = None
+    ac_in_buffer_size = 4096
+    ac_out_buffer_size = 4096
+
+    def __init__(self, replay, name, sock=None, options={}):
+        self.ac_in_buffer_size = options.get("in", 4096)
+        self.ac_out_buffer_size = options.get("out", 4096)
+        super().__init__(replay, name, sock)
+
+    def collect_incoming_data(self, data):
+        self.log_line("collect " + quote(data))
+        self.happened("collect")
+
+    def found_terminator(self):
+        self.log_line("found")
+        self.happened("found")
+
+
+class Reader(Watched):
+    """The handle_read of a raw and of a sender."""
+
+    read_size = 64
+
+    def handle_read(self):
+        self.log_line("read " + quote(self.recv(self.read_size)))
+        self.happened("read")
+
+
+class Sender(Reader, asyncore.dispatcher_with_send):
+    def __init__(self, replay, name, sock, options):
+        super().__init__(replay, name, sock)
+
+
+class Raw(Reader, asyncore.dispatcher):
+    def __init__(self, replay, name, sock, options):
+        self.read_size = options.get("read", 64)
+        super().__init__(replay, name, sock)
+
+    def writable(self):
+        return bool(self.waiting("write"))
+
+    def handle_write(self):
+        self.log_line("write")
+        self.happened("write")
+
+
+class Listener(Watched, asyncore.dispatcher):
+    def __init__(self, replay, name):
+        super().__init__(replay, name)
+        self.expected = deque()  # the names of those who knocked and dialled, in that order
+        self.create_socket()
+        self.set_reuse_addr()
+        self.bind(("127.0.0.1", 0))
+        self.listen(5)
+        self.address = self.socket.getsockname()
+
+    def handle_accepted(self, sock, addr):
+        name = self.expected.popleft()
+        self.replay.channels[name] = Chat(self.replay, name, self.replay.renumber(sock))
+        self.log_line("accept " + name)
+        self.happened("accept")
+
+
+class Replay:
+    """One script at work."""
+
+    # Descriptors of accepted sockets come from here, far above all others.
+    FIRST_NUMBER, LAST_NUMBER = 256, 1000
+
+    def __init__(self):
+        self.lines = []     # of the log, not written yet
+        self.channels = {}  # name -> channel; also of those that are closed
+        self.peers = {}     # name -> the blocking socket at the other end
+        self.hooks = {}     # (name, event) -> actions that wait for it
+        self.others = []    # sockets that only have to stay open
+        self.number = self.FIRST_NUMBER
+        self.poll2 = True
+
+    def log(self, line):
+        self.lines.append(line)
+
+    def run(self, directives):
+        for directive in directives:
+            getattr(self, "do_" + directive.what)(*directive.args)
+            yield
+        self.log("end")
+        yield
+
+    # -- sockets ------------------------------------------------------------------------------------
+
+    def renumber(self, sock):
+        """The same socket under a number that no event of this pass can be meant for.
+
+        asyncore looks channels up by number when it delivers, and so hands what was ready on a closed
+        descriptor to the channel that got its number. Which one that is depends on what else is open:
+        it is no property of a script.
+        """
+        number = fcntl.fcntl(sock.fileno(), fcntl.F_DUPFD_CLOEXEC, self.number)
+        self.number = number + 1 if number < self.LAST_NUMBER else self.FIRST_NUMBER
+        sock.close()
+        return at_once(socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fileno=number))
+
+    def pair(self, tcp):
+        """A connected pair; the second is the peer's."""
+        if not tcp:
+            mine, peer = socket.socketpair()
+        else:
+            with socket.socket() as listener:
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                listener.bind(("127.0.0.1", 0))
+                listener.listen(1)
+                peer = socket.socket()
+                peer.connect(listener.getsockname())
+                mine = at_once(listener.accept()[0])
+            at_once(peer)
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, PATIENCE)
+        return mine, peer
+
+    # -- directives ---------------------------------------------------------------------------------
+
+    def do_delivery(self, which):
+        self.poll2 = which == "poll"
+
+    def make(self, cls, name, options):
+        mine, self.peers[name] = self.pair(options.get("tcp", False))
+        self.channels[name] = cls(self, name, mine, options)
+
+    def do_chat(self, name, options):
+        self.make(Chat, name, options)
+
+    def do_sender(self, name, options):
+        self.make(Sender, name, options)
+
+    def do_raw(self, name, options):
+        self.make(Raw, name, options)
+
+    def do_listen(self, name):
+        self.channels[name] = Listener(self, name)
+
+    def do_knock(self, listener, name):
+        listener = self.channels[listener]
+        peer = self.peers[name] = at_once(socket.socket())
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, PATIENCE)
+        with Peer(self, name):
+            peer.connect(listener.address)
+            listener.expected.append(name)
+
+    def do_dial(self, name, listener):
+        channel = self.channels[name] = Chat(self, name)
+        channel.create_socket()
+        at_once(channel.socket)
+        if listener is None:
+            # Bound and not listening: nothing can listen there while this socket is open.
+            nobody = socket.socket()
+            nobody.bind(("127.0.0.1", 0))
+            self.others.append(nobody)
+            address = nobody.getsockname()
+        else:
+            address = self.channels[listener].address
+            self.channels[listener].expected.append(name + "p")
+        self.attempt(name, lambda: channel.connect(address))
+
+    def do_feed(self, name, data):
+        with Peer(self, name) as peer:
+            sent = peer.send(data)
+            while sent < len(data):
+                sent += peer.send(data[sent:])
+
+    def do_urgent(self, name, data):
+        with Peer(self, name) as peer:
+            peer.send(data, socket.MSG_OOB)
+
+    def do_drain(self, name):
+        data = []
+        end = None
+        with Peer(self, name) as peer:
+            while end is None:
+                try:
+                    data.append(peer.recv(65536, socket.MSG_DONTWAIT))
+                    if not data[-1]:
+                        end = "eof"
+                except BlockingIOError:
+                    break
+                except ConnectionResetError:
+                    end = "reset"
+            self.log("%s peer %s" % (name, quote(b"".join(data))))
+            if end:
+                self.log("%s peer %s" % (name, end))
+
+    def do_shut(self, name):
+        with Peer(self, name) as peer:
+            peer.shutdown(socket.SHUT_WR)
+
+    def do_hangup(self, name):
+        with Peer(self, name) as peer:
+            peer.close()
+
+    def do_reset(self, name):
+        with Peer(self, name) as peer:
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            peer.close()
+
+    def do_turn(self, times):
+        poll = asyncore.poll2 if self.poll2 else asyncore.poll
+        for _ in range(times):
+            self.log("turn")
+            try:
+                poll(0.0, asyncore.socket_map)
+            except Exception as error:
+                self.log("turn raised " + kind(error))
+                break
+
+    def do_loop(self, count):
+        self.log("loop")
+        try:
+            asyncore.loop(timeout=0, use_poll=self.poll2, count=count)
+        except Exception as error:
+            self.log("turn raised " + kind(error))
+
+    def do_do(self, name, action):
+        self.attempt(name, lambda: self.act(name, action))
+
+    def do_on(self, name, event, action):
+        self.hooks.setdefault((name, event), deque()).append(action)
+
+    def do_state(self, name):
+        self.attempt(name, lambda: self.state(name))
+
+    def do_map(self):
+        self.log("map %d" % len(asyncore.socket_map))
+
+    def do_close_all(self):
+        self.log("close_all")
+        try:
+            asyncore.close_all()
+        except Exception as error:
+            self.log("close_all raised " + kind(error))
+
+    def attempt(self, name, call):
+        try:
+            call()
+        except Exception as error:
+            self.log("%s raised %s" % (name, kind(error)))
+
+    def state(self, name):
+        channel = self.channels[name]
+        mapped = any(value is channel for value in asyncore.socket_map.values())
+        incoming = fifo = term = "-"
+        if isinstance(channel, Chat):
+            incoming = len(channel.ac_in_buffer)
+            fifo = len(channel.producer_fifo)
+            term = channel.get_terminator()
+            term = "none" if term is None else quote(term) if isinstance(term, bytes) else term
+        elif isinstance(channel, Sender):
+            fifo = len(channel.out_buffer)
+        self.log("%s state connected=%d accepting=%d connecting=%d mapped=%d in=%s fifo=%s term=%s" % (
+            name, channel.connected, channel.accepting, channel.connecting, mapped, incoming, fifo, term))
+
+    # -- actions ------------------------------------------------------------------------------------
+
+    def act(self, name, action):
+        """Runs an action on the channel. A channel that is not there (yet) is a KeyError, and one
+        that has no such method an AttributeError."""
+        channel = self.channels[name]
+        what, args = action
+        if what == "at":
+            self.act(*args)
+        elif what == "push_simple":
+            channel.push_with_producer(asynchat.simple_producer(args[1], args[0]))
+        elif what == "push_chunks":
+            channel.push_with_producer(Chunks(args))
+        elif what == "push_bytes":
+            channel.push_with_producer(args[0])
+        elif what == "push_failing":
+            channel.push_with_producer(Failing())
+        elif what == "send":
+            sent = channel.send(args[0])
+            self.log("%s sent %s" % (name, "-" if sent is None else sent))
+        elif what == "recv":
+            self.log("%s got %s" % (name, quote(channel.recv(args[0]))))
+        elif what == "raise":
+            raise Boom
+        elif what == "raise_os":
+            raise OSError(args[0], os.strerror(args[0]))
+        elif what == "exit_now":
+            raise asyncore.ExitNow
+        else:
+            getattr(channel, what)(*args)
+
+    # -- what is left -------------------------------------------------------------------------------
+
+    def clean(self):
+        """Closes everything, and leaves no TIME_WAIT behind, for the next script of a batch."""
+        asyncore.socket_map.clear()
+        for sock in [c.socket for c in self.channels.values()] + list(self.peers.values()) + self.others:
+            if sock.fileno() >= 0:
+                if sock.family == socket.AF_INET:
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+                sock.close()
+
+
+class Peer:
+    """A call of the peer's: the log says when it fails."""
+
+    def __init__(self, replay, name):
+        self.replay = replay
+        self.name = name
+
+    def __enter__(self):
+        return self.replay.peers[self.name]
+
+    def __exit__(self, error_type, error, traceback):
+        if isinstance(error, BlockingIOError):
+            raise Stuck("the peer of %s waits for ever" % self.name)
+        if isinstance(error, OSError):
+            self.replay.log(self.name + " peer broken")
+            return True
+
+
+def at_once(sock):
+    """What is sent leaves at once: without this, the kernel may hold back a small segment until the
+    other side's delayed acknowledgement, and a log would depend on the clock."""
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return sock
+
+
+def run_batch(requests, replies):
+    while True:
+        size = requests.readline()
+        if not size:
+            return
+        text = requests.read(int(size))
+        replay = Replay()
+        try:
+            for _ in replay.run(script.parse(text)):
+                pass
+            status, answer = 0, "".join(line + "\n" for line in replay.lines)
+        except script.BadScript as error:
+            status, answer = 2, "%s\n" % error
+        except Stuck as error:
+            status, answer = 3, "%s\n" % error
+        replay.clean()
+        answer = answer.encode("ascii")
+        replies.write(b"%d %d\n" % (status, len(answer)) + answer)
+        replies.flush()
+
+
+def main(args):
+    if args == ["--batch"]:
+        run_batch(sys.stdin.buffer, sys.stdout.buffer)
+        return 0
+    if len(args) != 1:
+        sys.stderr.write("usage: replay.py SCRIPT|- > LOG\n")
+        return 1
+    if args[0] == "-":
+        text = sys.stdin.buffer.read()
+    else:
+        with open(args[0], "rb") as file:
+            text = file.read()
+    replay = Replay()
+    try:
+        for _ in replay.run(script.parse(text)):
+            sys.stdout.write("".join(line + "\n" for line in replay.lines))
+            sys.stdout.flush()
+            del replay.lines[:]
+    except script.BadScript as error:
+        sys.stderr.write("%s\n" % error)
+        return 2
+    except Stuck as error:
+        sys.stderr.write("%s\n" % error)
+        return 3
+    # Nothing is closed here: not even by the destructors of an interpreter that ends.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
