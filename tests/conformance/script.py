@@ -27,7 +27,7 @@ ACTIONS = {
 }
 
 # What a name stands for. Only some have a peer that the script holds, and only tcp ones can be reset.
-Kind = namedtuple("Kind", "what peer tcp")
+Kind = namedtuple("Kind", "listens peer tcp")
 
 NAME = re.compile(r"[a-z][a-z0-9]*\Z")
 NUMBER = re.compile(r"[0-9]{1,18}\Z")
@@ -152,7 +152,7 @@ class Line:
 
     def listener(self):
         name = self.name()
-        if self.script.kinds[name].what != "listen":
+        if not self.script.kinds[name].listens:
             raise self.bad("not a listener")
         return name
 
@@ -247,9 +247,9 @@ class Line:
         return [self.one_of(("select", "poll"), "select or poll")]
 
     def channel(self, what, allowed):
-        name = self.new_name(Kind(what, True, False))
+        name = self.new_name(Kind(False, True, False))
         options = self.options(allowed)
-        self.script.kinds[name] = Kind(what, True, options.get("tcp", False))
+        self.script.kinds[name] = Kind(False, True, options.get("tcp", False))
         return [name, options]
 
     def parse_chat(self):
@@ -262,18 +262,18 @@ class Line:
         return self.channel("raw", ("read",))
 
     def parse_listen(self):
-        return [self.new_name(Kind("listen", False, True))]
+        return [self.new_name(Kind(True, False, True))]
 
     def parse_knock(self):
-        return [self.listener(), self.new_name(Kind("chat", True, True))]
+        return [self.listener(), self.new_name(Kind(False, True, True))]
 
     def parse_dial(self):
-        name = self.new_name(Kind("chat", False, True))
+        name = self.new_name(Kind(False, False, True))
         if self.words and self.words[0] == "refused":
             self.words.pop(0)
             return [name, None]
         listener = self.listener()
-        self.declare(name + "p", Kind("chat", False, True))
+        self.declare(name + "p", Kind(False, False, True))
         return [name, listener]
 
     def parse_feed(self):

@@ -1,0 +1,123 @@
+// Runs a replay script with this library: replay [--poller select|poll|epoll|kqueue] SCRIPT > LOG
+//
+// The twin of replay.py.  `replay [--poller P] --batch` reads many scripts from standard input, each
+// after a line with its length, and answers each with "STATUS LENGTH" and the log, or what went wrong.
+// Each has a process of its own, so that one that crashes (its status is 128 and the signal) leaves
+// the others alone.
+//
+// Exit status: 0 after `end`, 2 for a bad script, 3 for one that could never end, because its peer
+// waits for a channel that has no turn; 1 for anything else.
+#include <asyncore/asyncore.hpp>
+
+#include <cstdlib>
+#include <exception>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "player.hpp"
+#include "script.hpp"
+
+namespace {
+
+struct outcome {
+    int status;
+    std::string text;  // what went wrong
+};
+
+// Plays one script; calls `written` with what was logged, after each directive.
+template <class Written>
+outcome play(replay::player& playing, std::string_view script, Written written) {
+    try {
+        for (const auto& line : replay::parse(script)) {
+            playing.run(line);
+            written(playing.take_log());
+        }
+        playing.finish();
+        written(playing.take_log());
+        return {0, ""};
+    } catch (const replay::bad_script& error) {
+        return {2, error.what()};
+    } catch (const replay::stuck& error) {
+        return {3, error.what()};
+    }
+}
+
+int play_one(std::istream& input) {
+    const std::string script{std::istreambuf_iterator(input), {}};
+    replay::player playing;
+    const auto [status, text] =
+        play(playing, script, [](const std::string& log) { std::cout << log << std::flush; });
+    if (status != 0) std::cerr << text << std::endl;
+    std::_Exit(status);  // nothing is closed here: not even by destructors
+}
+
+void answer(int status, const std::string& text) {
+    std::cout << status << ' ' << text.size() << '\n' << text << std::flush;
+}
+
+[[noreturn]] void play_in_child(const std::string& script) {
+    replay::player playing;
+    std::string log;
+    const auto [status, text] =
+        play(playing, script, [&](const std::string& more) { log += more; });
+    playing.leave_no_trace();
+    answer(status, status == 0 ? log : text + '\n');
+    std::_Exit(0);
+}
+
+int play_batch() {
+    std::string length;
+    while (std::getline(std::cin, length)) {
+        std::string script(std::stoul(length), '\0');
+        std::cin.read(script.data(), static_cast<std::streamsize>(script.size()));
+        const pid_t child = ::fork();
+        if (child == 0) play_in_child(script);
+        int status = 0;
+        if (child < 0 || ::waitpid(child, &status, 0) < 0) return 1;
+        if (WIFSIGNALED(status))
+            answer(128 + WTERMSIG(status), "killed\n");
+        else if (status != 0)
+            answer(WEXITSTATUS(status), "died\n");
+    }
+    return 0;
+}
+
+int usage() {
+    std::cerr << "usage: replay [--poller select|poll|epoll|kqueue] SCRIPT|-|--batch > LOG\n";
+    return 1;
+}
+
+int run(std::vector<std::string> arguments) {
+    if (arguments.size() >= 2 && arguments[0] == "--poller") {
+        asyncore::socket_map.use(arguments[1]);
+        asyncore::socket_map.mechanism();  // throws if there is none of that name
+        arguments.erase(arguments.begin(), arguments.begin() + 2);
+    }
+    if (arguments.size() != 1) return usage();
+    if (arguments[0] == "--batch") return play_batch();
+    if (arguments[0] == "-") return play_one(std::cin);
+    std::ifstream file(arguments[0], std::ios::binary);
+    if (!file) {
+        std::cerr << arguments[0] << ": cannot be read\n";
+        return 1;
+    }
+    return play_one(file);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    try {
+        return run({argv + 1, argv + argc});
+    } catch (const std::exception& error) {
+        std::cerr << "replay: " << error.what() << '\n';
+        return 1;
+    }
+}
