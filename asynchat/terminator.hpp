@@ -1,0 +1,88 @@
+// What ends a message, and where it does.  Python: None, an int or bytes.
+#pragma once
+
+#include <array>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace asynchat {
+
+/// For set_terminator(): no terminator.  Python: None.
+struct none_t {
+    friend bool operator==(none_t, none_t) noexcept { return true; }
+};
+inline constexpr none_t none;
+
+/// Nothing, a number of bytes, or a delimiter.
+///
+/// A short delimiter is kept in place, so that a connection pays sixteen bytes for its terminator.
+/// A long one remembers how much of it has arrived, so that one that trickles in byte by byte is
+/// compared once and not once for each byte.
+class terminator_t {
+public:
+    terminator_t() noexcept = default;
+    terminator_t(none_t) noexcept {}
+    /// Throws: std::invalid_argument for a number that std::ptrdiff_t cannot hold.
+    template <std::integral Integer>
+        requires(!std::same_as<Integer, char> && !std::same_as<Integer, bool>)
+    terminator_t(Integer count) : value_(static_cast<std::ptrdiff_t>(count)) {
+        if (!std::in_range<std::ptrdiff_t>(count))
+            throw std::invalid_argument("a terminator of more bytes than there can be");
+    }
+    template <std::convertible_to<std::string_view> Bytes>
+    terminator_t(const Bytes& delimiter) {
+        set(delimiter);
+    }
+    terminator_t(const terminator_t& other);
+    terminator_t(terminator_t&&) noexcept = default;
+    terminator_t& operator=(terminator_t other) noexcept;
+
+    bool is_none() const noexcept { return std::holds_alternative<none_t>(value_); }
+    bool is_number() const noexcept { return std::holds_alternative<std::ptrdiff_t>(value_); }
+    bool is_delimiter() const noexcept { return !is_none() && !is_number(); }
+    /// Python: `if terminator`: false for None, 0 and b''.
+    explicit operator bool() const noexcept;
+
+    /// How many bytes; 0 if it is no number.
+    std::ptrdiff_t number() const noexcept;
+    /// Empty if it is no delimiter.  Valid until this object is assigned to.
+    std::string_view delimiter() const noexcept;
+
+    friend bool operator==(const terminator_t& a, const terminator_t& b) noexcept;
+
+    /// Where the delimiter stands in the bytes received.
+    struct found {
+        std::size_t before;  // bytes that stand before it
+        bool whole;          // false: what follows `before` is but its beginning, or nothing
+    };
+    /// Finds the first one in `buffer`.  If its first `seen` bytes are just what the last call left
+    /// over, a long delimiter is compared from there.
+    found find_in(std::string_view buffer, std::size_t seen);
+
+private:
+    struct short_delimiter {
+        std::array<char, 7> bytes;
+        std::uint8_t size;
+    };
+    /// Knuth, Morris and Pratt's search, which can stop after any byte and go on later.
+    struct long_delimiter {
+        std::string bytes;
+        std::vector<std::uint32_t> borders;  // [n]: the longest border of the first n + 1 bytes
+        std::size_t matched = 0;             // so many of `bytes` ended the last buffer
+    };
+
+    void set(std::string_view delimiter);
+    static found find_long(long_delimiter& wanted, std::string_view buffer, std::size_t seen);
+
+    std::variant<none_t, std::ptrdiff_t, short_delimiter, std::unique_ptr<long_delimiter>> value_;
+};
+
+}  // namespace asynchat

@@ -1,0 +1,57 @@
+// Bytes that are added at the end and used up at the front, each in constant time.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace asyncore {
+
+/// Python's `buffer = buffer + data` and `buffer = buffer[n:]`, without copying the rest each time.
+///
+/// It owns its bytes, or borrows them for a while (see borrow()).  An empty one owns no memory:
+/// its string comes from the thread's stock, and goes back there.
+class byte_buffer {
+public:
+    byte_buffer() noexcept = default;
+    byte_buffer(std::string_view data) { append(data); }
+    byte_buffer(byte_buffer&& other) noexcept;
+    byte_buffer& operator=(byte_buffer&& other) noexcept;
+    byte_buffer& operator=(std::string_view data);
+    ~byte_buffer() { clear(); }
+
+    std::string_view view() const noexcept { return rest_; }
+    operator std::string_view() const noexcept { return rest_; }
+    std::string str() const { return std::string(rest_); }
+    std::size_t size() const noexcept { return rest_.size(); }
+    bool empty() const noexcept { return rest_.empty(); }
+
+    void append(std::string_view data);
+    byte_buffer& operator+=(std::string_view data) {
+        append(data);
+        return *this;
+    }
+    /// Takes `data` over as it is.  Only for an empty buffer.
+    void adopt(std::string&& data);
+
+    /// Drops the first `count` bytes, or all of them if there are fewer.  Python: b = b[count:].
+    void consume(std::size_t count) noexcept;
+    void clear() noexcept;
+
+    /// Stands for bytes that somebody else keeps alive, until own().  Only for an empty buffer.
+    void borrow(std::string_view data) noexcept { rest_ = data; }
+    bool borrowed() const noexcept { return !storage_ && !rest_.empty(); }
+    /// Makes borrowed bytes its own.
+    void own();
+    /// Gives its memory to the caller and goes on as a borrower of it, so that views stay valid
+    /// whatever happens to this buffer meanwhile.  Null if it owns nothing.
+    std::unique_ptr<std::string> lend() noexcept { return std::move(storage_); }
+    /// The end of lend() or borrow(): takes `storage` if the bytes lie in it, else copies them.
+    void settle(std::unique_ptr<std::string>& storage);
+
+private:
+    std::string_view rest_;
+    std::unique_ptr<std::string> storage_;  // null: empty, or borrowed
+};
+
+}  // namespace asyncore

@@ -1,0 +1,342 @@
+#include <asyncore/channel_map.hpp>
+
+#include <asyncore/errors.hpp>
+#include <platform/interrupt.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+#include <typeinfo>
+
+namespace asyncore {
+
+using platform::events;
+
+namespace {
+
+std::uint64_t next_serial() {
+    static std::atomic<std::uint64_t> last{0};
+    return last.fetch_add(1, std::memory_order_relaxed) + 1;
+}
+
+channel_map& global() {
+    static auto& map = *new channel_map;  // channels of static objects may use it to the very end
+    return map;
+}
+
+}  // namespace
+
+channel_map& socket_map = global();
+
+channel_map& map_or_default(channel_map* map) { return map ? *map : global(); }
+
+bool channel_map::checked_by_default() {
+    static const bool checked = std::getenv("ASYNCORE_CHECK") != nullptr;
+    return checked;
+}
+
+channel_map::~channel_map() {
+    while (live_ != 0 || !dropped_.empty()) {
+        clear();
+        dropped_.clear();  // destructors are the user's, and may add channels
+    }
+}
+
+// ---------------------------------------------------------------------------
+// The dict.
+// ---------------------------------------------------------------------------
+
+channel_map::entry* channel_map::find(int fd) noexcept {
+    const auto at = static_cast<std::size_t>(fd) + 1;
+    if (fd < -1 || at >= places_.size() || places_[at] == 0) return nullptr;
+    return &entries_[places_[at] - 1];
+}
+
+channel* channel_map::get(int fd) const noexcept {
+    const auto* found = const_cast<channel_map*>(this)->find(fd);
+    return found ? found->value.get() : nullptr;
+}
+
+void channel_map::set(int fd, channel& value) {
+    constexpr int most = 1 << 24;
+    if (fd < -1 || fd > most)
+        throw std::invalid_argument("no descriptor: " + std::to_string(fd));
+    const auto index = static_cast<std::size_t>(fd + 1);
+    if (index >= places_.size()) places_.resize(index + 1);
+    if (places_[index] == 0) {
+        if (turns_ == 0) compact();
+        entries_.emplace_back().fd = fd;
+        places_[index] = static_cast<place>(entries_.size());
+        ++live_;
+    }
+    auto& at = entries_[places_[index] - 1];
+    const bool owns = at.value.use_count() > 0, could_own = !value.weak_from_this().expired();
+    if (at.value.get() != &value || owns != could_own) put(at, value);
+    note(places_[index] - 1);
+}
+
+/// Fills an entry, in place of what it held.
+void channel_map::put(entry& at, channel& value) {
+    if (at.told != events::none) waiter().watch(at.fd, events::none);  // it may be another file now
+    at.told = events::none;
+    let_go(at);
+    at.serial = next_serial();
+    at.value = value.weak_from_this().lock();
+    if (at.value) return;
+    at.value = std::shared_ptr<channel>(std::shared_ptr<void>(), &value);  // borrows
+    if (!value.borrowings_)
+        value.borrowings_ = std::make_unique<std::vector<channel::borrowing>>();
+    value.borrowings_->push_back({this, at.fd});
+}
+
+/// Empties an entry: what is owned stays until the turn ends.
+void channel_map::let_go(entry& at) {
+    if (!at.value) return;
+    if (at.value.use_count() > 0) {
+        dropped_.push_back(std::move(at.value));
+        return;
+    }
+    std::erase_if(*at.value->borrowings_, [&](const channel::borrowing& each) {
+        return each.map == this && each.fd == at.fd;
+    });
+    at.value.reset();
+}
+
+bool channel_map::erase(int fd) {
+    auto* found = find(fd);
+    if (!found) return false;
+    if (found->told != events::none) waiter().watch(fd, events::none);
+    found->told = events::none;
+    found->serial = 0;
+    let_go(*found);
+    places_[static_cast<std::size_t>(fd + 1)] = 0;
+    --live_;
+    return true;
+}
+
+void channel_map::clear() {
+    for (const int fd : keys()) erase(fd);
+}
+
+void channel_map::swap(channel_map& other) {
+    const auto mine = items(), theirs = other.items();
+    clear();
+    other.clear();
+    for (const auto& [fd, value] : theirs) set(fd, *value);
+    for (const auto& [fd, value] : mine) other.set(fd, *value);
+}
+
+void channel_map::update(const channel_map& other) {
+    for (const auto& [fd, value] : other.items()) set(fd, *value);
+}
+
+std::vector<int> channel_map::keys() const {
+    std::vector<int> all;
+    for (const auto& [fd, value] : *this) all.push_back(fd);
+    return all;
+}
+
+std::vector<std::pair<int, std::shared_ptr<channel>>> channel_map::items() const {
+    std::vector<std::pair<int, std::shared_ptr<channel>>> all;
+    for (const auto& each : entries_)
+        if (each.value) all.emplace_back(each.fd, each.value);
+    return all;
+}
+
+void channel_map::own(channel& value) {
+    if (!value.borrowings_) return;
+    for (const auto& each : std::vector(*value.borrowings_)) each.map->set(each.fd, value);
+    value.borrowings_.reset();
+}
+
+/// Squeezes the erased entries out.  Places change, so not while a turn is under way.
+void channel_map::compact() {
+    if (entries_.size() < 64 || entries_.size() < 2 * live_) return;
+    std::erase_if(entries_, [](const entry& each) { return !each.value; });
+    changed_.clear();
+    scanned_.clear();
+    invalid_.clear();
+    for (place at = 0; at < entries_.size(); ++at) {
+        auto& each = entries_[at];
+        places_[static_cast<std::size_t>(each.fd + 1)] = at + 1;
+        if (each.scanned) scanned_.push_back(at);
+        if (each.noted) changed_.push_back(at);
+    }
+}
+
+// ---------------------------------------------------------------------------
+// The mechanism.
+// ---------------------------------------------------------------------------
+
+platform::poller& channel_map::waiter() {
+    if (waiter_ && forks_ == platform::fork_count()) return *waiter_;
+    // None yet; or the kernel's part of it is the parent's, which must not notice that we go.
+    forks_ = platform::fork_count();
+    waiter_ = platform::make_poller(mechanism_);
+    forget_all_told();
+    if (interrupt_ >= 0) waiter_->watch(interrupt_, events::read);
+    return *waiter_;
+}
+
+void channel_map::use(std::string mechanism) {
+    mechanism_ = std::move(mechanism);
+    waiter_.reset();
+    forget_all_told();
+}
+
+void channel_map::watch_interrupt(int fd) {
+    if (interrupt_ >= 0) waiter().watch(interrupt_, events::none);
+    interrupt_ = fd;
+    if (interrupt_ >= 0) waiter().watch(interrupt_, events::read);
+}
+
+void channel_map::forget_all_told() {
+    for (auto& each : entries_) each.told = events::none;
+    ask_everyone();
+}
+
+void channel_map::interest_changed(int fd) {
+    if (find(fd)) note(places_[static_cast<std::size_t>(fd + 1)] - 1);
+}
+
+void channel_map::note(place at) {
+    if (entries_[at].noted || entries_[at].scanned) return;
+    changed_.push_back(at);
+    entries_[at].noted = true;
+}
+
+void channel_map::note_everyone() {
+    changed_.clear();
+    for (place at = 0; at < entries_.size(); ++at) {
+        entries_[at].noted = false;
+        if (entries_[at].value) note(at);
+    }
+    everyone_ = false;
+}
+
+// ---------------------------------------------------------------------------
+// A turn.  A predicate is the user's: it may edit the map and run a turn of its own, so nothing
+// here keeps a reference to an entry across one.
+// ---------------------------------------------------------------------------
+
+/// Asks those whose answers may have changed; who made no promise joins the scan instead.
+void channel_map::ask_changed(delivery how) {
+    if (everyone_) note_everyone();
+    if (changed_.empty()) return;
+    auto changed = std::exchange(changed_, {});
+    std::sort(changed.begin(), changed.end());
+    try {
+        for (const auto at : changed) {
+            auto& each = entries_[at];
+            each.noted = false;
+            if (!each.value || each.scanned) continue;
+            each.scanned =
+                each.value->asked_every_turn_ || !each.value->reports_changes_to(*this, each.fd);
+            if (each.scanned)
+                scanned_.insert(std::upper_bound(scanned_.begin(), scanned_.end(), at), at);
+            else
+                ask(at, how);
+        }
+    } catch (...) {
+        ask_everyone();  // at the next turn: the rest of `changed` was not asked
+        throw;
+    }
+    changed.clear();
+    if (changed_.empty()) changed_.swap(changed);  // keeps the memory
+}
+
+/// Asks those that must be asked on every turn.  Who comes meanwhile has to wait for the next.
+void channel_map::ask_scanned(delivery how) {
+    const auto count = scanned_.size();
+    for (std::size_t i = 0; i < count && i < scanned_.size(); ++i)
+        if (entries_[scanned_[i]].value) ask(scanned_[i], how);
+}
+
+/// Asks one channel what it wants, and tells the poller in the sets that CPython would use.
+void channel_map::ask(place at, delivery how) {
+    const auto serial = entries_[at].serial;
+    auto& asked = *entries_[at].value;
+    const bool readable = asked.readable();
+    if (entries_[at].serial != serial) return;  // it took itself out, and may be destroyed
+    const bool writable = asked.writable();
+    if (entries_[at].serial != serial) return;
+
+    auto interest = events::none;
+    if (readable) interest |= events::read;
+    if (writable && !asked.accepting) interest |= events::write;
+    if (readable || (writable && how == delivery::select)) interest |= events::priority;
+    if (interest != entries_[at].told) tell(at, interest);
+}
+
+void channel_map::tell(place at, events interest) {
+    const int fd = entries_[at].fd;
+    if (fd < 0) throw platform::not_a_descriptor("a channel in the map has no descriptor");
+    try {
+        waiter().watch(fd, interest);
+        entries_[at].told = interest;
+    } catch (const std::system_error& error) {
+        if (error.code().value() != EBADF) throw;
+        entries_[at].told = events::none;
+        invalid_.push_back(at);
+        note(at);
+    }
+}
+
+/// Verifies that those who were not asked would have said what they said last.
+void channel_map::check_everyone() const {
+    for (const auto& each : entries_) {
+        if (!each.value || each.scanned || each.noted) continue;
+        auto& asked = *each.value;
+        const bool readable = asked.readable(), writable = asked.writable();
+        if (readable == any(each.told & events::read) &&
+            (writable && !asked.accepting) == any(each.told & events::write))
+            continue;
+        throw std::logic_error("descriptor " + std::to_string(each.fd) + ": the predicates of " +
+                               type_name(typeid(asked)) +
+                               " changed their answers without interest_changed()");
+    }
+}
+
+void channel_map::wait(platform::timeout limit, std::vector<event>& happened) {
+    waiter().wait(invalid_.empty() ? limit : platform::timeout(0.0), found_);
+    for (const auto& each : found_) {
+        if (each.fd == interrupt_) {
+            platform::forget_sigint();
+            throw KeyboardInterrupt();
+        }
+        const auto* found = find(each.fd);
+        if (!found) continue;
+        happened.push_back({places_[static_cast<std::size_t>(each.fd + 1)] - 1, found->serial,
+                            found->told, each.what});
+    }
+    for (const auto at : std::exchange(invalid_, {}))
+        happened.push_back({at, entries_[at].serial, events::none, events::invalid});
+    std::sort(happened.begin(), happened.end(),
+              [](const event& a, const event& b) { return a.at < b.at; });
+}
+
+channel_map::turn::turn(channel_map& map, platform::timeout limit, delivery how)
+    : map_(map), counted_(map), events_(std::exchange(map.spare_, {})) {
+    events_.clear();
+    map_.ask_changed(how);
+    map_.ask_scanned(how);
+    if (map_.check_promises) map_.check_everyone();
+    map_.wait(limit, events_);
+}
+
+channel_map::turn::~turn() { map_.spare_.swap(events_); }
+
+channel_map::turn::under_way::~under_way() {
+    if (--map_.turns_ > 0) return;
+    const auto gone = std::exchange(map_.dropped_, {});
+    map_.compact();
+}
+
+channel* channel_map::turn::get(const event& each) {
+    if (each.at >= map_.entries_.size() || map_.entries_[each.at].serial != each.serial)
+        return nullptr;
+    map_.note(each.at);  // its hooks may change its mind
+    return map_.entries_[each.at].value.get();
+}
+
+}  // namespace asyncore

@@ -1,0 +1,254 @@
+// Python: Lib/asyncore.py, class dispatcher.
+#include <asyncore/dispatcher.hpp>
+
+#include <asyncore/errors.hpp>
+#include <platform/sigpipe.hpp>
+
+#include <cstdint>
+#include <iostream>
+#include <sstream>
+#include <typeinfo>
+
+namespace asyncore {
+
+dispatcher::dispatcher(channel_map* map) : _map(&map_or_default(map)) {}
+
+dispatcher::dispatcher(socket_t sock, channel_map* map) : dispatcher(map) {
+    init(std::move(sock), map);
+}
+
+void dispatcher::init(socket_t sock, channel_map* map) {
+    dispatcher::del_channel();
+    _map = &map_or_default(map);
+    socket.close();
+    if (!sock) return;
+    // It may come from somebody who used it blocking.
+    sock.setblocking(false);
+    set_socket(std::move(sock), map);
+    connected = true;
+    // The socket need not be connected.
+    try {
+        addr = socket.getpeername();
+    } catch (const std::system_error& err) {
+        if (err.code().value() != ENOTCONN && err.code().value() != EINVAL) {
+            // Broken in some unknown way: nobody shall poll it.
+            del_channel(map);
+            throw;
+        }
+        connected = false;
+    }
+}
+
+dispatcher::~dispatcher() {
+    // Out of the maps while the descriptor is still open; see poller::watch().
+    leave_maps_();
+}
+
+std::string dispatcher::repr() const {
+    std::ostringstream out;
+    out << '<' << type_name(typeid(*this));
+    if (accepting && addr) out << " listening";
+    else if (connected) out << " connected";
+    if (addr) out << ' ' << addr.repr();
+    out << " at " << static_cast<const void*>(this) << '>';
+    return out.str();
+}
+
+void dispatcher::add_channel(channel_map* map) { (map ? map : _map)->set(_fileno, *this); }
+
+void dispatcher::del_channel(channel_map* map) {
+    auto& from = map ? *map : *_map;
+    if (from.get(_fileno) == this) from.erase(_fileno);
+    _fileno = -1;
+}
+
+void dispatcher::create_socket(int family, int type) {
+    family_and_type = {family, type};
+    set_socket(socket_t(family, type));
+}
+
+void dispatcher::set_socket(socket_t sock, channel_map* map) {
+    if (_fileno >= 0 && _fileno != sock.fileno()) dispatcher::del_channel(map);
+    socket = std::move(sock);
+    _fileno = socket.fileno();
+    add_channel(map);
+}
+
+void dispatcher::set_reuse_addr() {
+    try {
+        socket.setsockopt(SOL_SOCKET, SO_REUSEADDR,
+                          socket.getsockopt(SOL_SOCKET, SO_REUSEADDR) | 1);
+    } catch (const std::system_error&) {
+        // It was worth a try.
+    }
+}
+
+bool dispatcher::readable() { return true; }
+
+bool dispatcher::writable() { return true; }
+
+void dispatcher::listen(int num) {
+    accepting = true;
+    interest_changed();
+    socket.listen(num);
+}
+
+void dispatcher::bind(const address& name) {
+    addr = name;
+    socket.bind(name);
+}
+
+void dispatcher::connect(const address& name) {
+    connected = false;
+    connecting = true;
+    interest_changed();
+    const int err = socket.connect_ex(name);
+    if (err == EINPROGRESS || err == EALREADY || err == EWOULDBLOCK) {
+        addr = name;
+        return;
+    }
+    if (err != 0 && err != EISCONN) throw platform::os_error(err, "connect to " + name.repr());
+    addr = name;
+    handle_connect_event();
+}
+
+std::optional<std::pair<socket_t, address>> dispatcher::accept() {
+    int err = 0;
+    auto pair = socket.accept(err);
+    if (err == 0) return pair;
+    if (err == EWOULDBLOCK || err == EAGAIN || err == ECONNABORTED) return std::nullopt;
+    throw platform::os_error(err, "accept");
+}
+
+std::size_t dispatcher::send(std::string_view data) {
+    const auto [count, err] = socket.send(data);
+    if (err == 0) return count;
+    if (err == EWOULDBLOCK || err == EAGAIN) return 0;
+    throw_unless_disconnected_(err, "send");
+    return 0;
+}
+
+std::size_t dispatcher::recv(std::span<char> buffer) {
+    const auto [count, err] = socket.recv(buffer);
+    if (err != 0) throw_unless_disconnected_(err, "recv");
+    // A closed connection is a readable one that has nothing to read.
+    else if (count == 0) handle_close();
+    return count;
+}
+
+std::string dispatcher::recv(std::size_t buffer_size) {
+    std::string data(buffer_size, '\0');
+    data.resize(recv(std::span(data)));
+    return data;
+}
+
+/// Throws; but what means that the peer is gone goes to handle_close(), as the exception being
+/// handled: some look at it there.
+void dispatcher::throw_unless_disconnected_(int err, const char* system_call) {
+    try {
+        throw platform::os_error(err, system_call);
+    } catch (const std::system_error&) {
+        if (!_DISCONNECTED.contains(err)) throw;
+        handle_close();
+    }
+}
+
+void dispatcher::close() {
+    connected = false;
+    accepting = false;
+    connecting = false;
+    del_channel();
+    socket.close();
+}
+
+void dispatcher::log(std::string_view message) {
+    const platform::no_sigpipe guard;
+    std::cerr << "log: " << message << std::endl;
+}
+
+void dispatcher::log_info(std::string_view message, std::string_view type) {
+    if (ignore_log_types.contains(type)) return;
+    const platform::no_sigpipe guard;
+    std::cout << type << ": " << message << std::endl;
+}
+
+void dispatcher::handle_read_event() {
+    if (accepting) return handle_accept();  // it is never connected: it makes others that are
+    const alive it(*this);
+    if (!connected && connecting) handle_connect_event();
+    if (it) handle_read();
+}
+
+void dispatcher::handle_connect_event() {
+    if (const int err = socket.getsockopt(SOL_SOCKET, SO_ERROR); err != 0)
+        throw platform::os_error(err, "connect to " + addr.repr());
+    const alive it(*this);
+    handle_connect();
+    if (!it) return;
+    connected = true;
+    connecting = false;
+    interest_changed();
+}
+
+void dispatcher::handle_write_event() {
+    if (accepting) return;  // a listener should get none: pretend it did not happen
+    const alive it(*this);
+    if (!connected && connecting) handle_connect_event();
+    if (it) handle_write();
+}
+
+void dispatcher::handle_expt_event() {
+    // An error, or out-of-band data.  With an error it closes, as when a read finds no data.
+    if (socket.getsockopt(SOL_SOCKET, SO_ERROR) != 0) handle_close();
+    else handle_expt();
+}
+
+void dispatcher::handle_error() {
+    const auto [nil, t, v, tbinfo] = compact_traceback();
+    std::string self_repr;
+    try {
+        self_repr = repr();
+    } catch (...) {
+        if (_reraised_exception()) throw;
+        self_repr = "<repr() failed for object at " +
+                    std::to_string(reinterpret_cast<std::uintptr_t>(this)) + ">";
+    }
+    const alive it(*this);
+    log_info("uncaptured exception, closing channel " + self_repr + " (" + t + ":" + v + " " +
+                 tbinfo + ")",
+             "error");
+    if (it) handle_close();
+}
+
+void dispatcher::handle_expt() { log_info("unhandled incoming priority event", "warning"); }
+
+void dispatcher::handle_read() { log_info("unhandled read event", "warning"); }
+
+void dispatcher::handle_write() { log_info("unhandled write event", "warning"); }
+
+void dispatcher::handle_connect() { log_info("unhandled connect event", "warning"); }
+
+void dispatcher::handle_accept() {
+    if (auto pair = accept()) handle_accepted(std::move(pair->first), pair->second);
+}
+
+void dispatcher::handle_accepted(socket_t sock, const address&) {
+    sock.close();
+    log_info("unhandled accepted event", "warning");
+}
+
+void dispatcher::handle_close() {
+    const alive it(*this);
+    log_info("unhandled close event", "warning");
+    if (it) close();
+}
+
+void dispatcher::interest_changed() {
+    if (!asked_every_turn_) _map->interest_changed(_fileno);
+}
+
+bool dispatcher::reports_changes_to(const channel_map& map, int fd) const {
+    return &map == _map && fd == _fileno;
+}
+
+}  // namespace asyncore

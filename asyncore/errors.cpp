@@ -1,0 +1,53 @@
+#include <asyncore/errors.hpp>
+
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <typeinfo>
+
+#include <cxxabi.h>
+
+namespace asyncore {
+
+std::set<int> _DISCONNECTED{ECONNRESET, ENOTCONN, ESHUTDOWN, ECONNABORTED, EPIPE, EBADF};
+
+std::string _strerror(int error) { return std::generic_category().message(error); }
+
+bool _reraised_exception() {
+    // pthread_cancel() unwinds with something that is no C++ exception; glibc aborts the process
+    // if a catch (...) keeps it.
+    if (!std::current_exception()) return true;
+    try {
+        throw;
+    } catch (const ExitNow&) {
+        return true;
+    } catch (const KeyboardInterrupt&) {
+        return true;
+    } catch (const SystemExit&) {
+        return true;
+    } catch (...) {
+        return false;
+    }
+}
+
+std::tuple<std::tuple<std::string, std::string, std::string>, std::string, std::string, std::string>
+compact_traceback() {
+    if (!std::current_exception()) throw std::logic_error("traceback does not exist");
+    try {
+        throw;
+    } catch (const std::exception& error) {
+        return {{}, type_name(typeid(error)), error.what(), ""};
+    } catch (...) {
+        const auto* type = abi::__cxa_current_exception_type();
+        return {{}, type ? type_name(*type) : "unknown", "", ""};
+    }
+}
+
+std::string type_name(const std::type_info& type) {
+    int status = 0;
+    const std::unique_ptr<char, decltype(&std::free)> name(
+        abi::__cxa_demangle(type.name(), nullptr, nullptr, &status), &std::free);
+    return status == 0 ? name.get() : type.name();
+}
+
+}  // namespace asyncore

@@ -1,0 +1,56 @@
+// Python: Lib/asyncore.py, file_wrapper and file_dispatcher.
+#include <asyncore/file_dispatcher.hpp>
+
+#include <asyncore/errors.hpp>
+#include <platform/sigpipe.hpp>
+
+#include <utility>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+namespace asyncore {
+
+using platform::transfer;
+
+file_wrapper::file_wrapper(int original) : fd(::fcntl(original, F_DUPFD_CLOEXEC, 0)) {
+    if (fd < 0) platform::throw_errno("dup");
+}
+
+file_wrapper::~file_wrapper() { close(); }
+
+transfer file_wrapper::recv(std::span<char> buffer) {
+    ssize_t count = 0;
+    do count = ::read(fd, buffer.data(), buffer.size());
+    while (count < 0 && errno == EINTR);
+    return count < 0 ? transfer{0, errno} : transfer{static_cast<std::size_t>(count), 0};
+}
+
+transfer file_wrapper::send(std::string_view data) {
+    const platform::no_sigpipe guard;
+    ssize_t count = 0;
+    do count = ::write(fd, data.data(), data.size());
+    while (count < 0 && errno == EINTR);
+    return count < 0 ? transfer{0, errno} : transfer{static_cast<std::size_t>(count), 0};
+}
+
+int file_wrapper::getsockopt(int level, int option) {
+    if (level == SOL_SOCKET && option == SO_ERROR) return 0;
+    throw NotImplementedError("Only asyncore specific behaviour implemented.");
+}
+
+void file_wrapper::close() {
+    if (fd >= 0) ::close(std::exchange(fd, -1));
+}
+
+file_dispatcher::file_dispatcher(int fd, channel_map* map) : dispatcher(map) {
+    connected = true;
+    file_dispatcher::set_file(fd);
+    platform::set_blocking(fd, false);
+}
+
+void file_dispatcher::set_file(int fd) {
+    dispatcher::set_socket(socket_t(std::make_unique<file_wrapper>(fd)));
+}
+
+}  // namespace asyncore

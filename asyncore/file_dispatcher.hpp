@@ -1,0 +1,41 @@
+// Pipes, terminals and files as channels.  Python: file_wrapper, file_dispatcher.
+#pragma once
+
+#include <asyncore/dispatcher.hpp>
+
+namespace asyncore {
+
+/// A file descriptor that looks like a socket.  Owns a duplicate of the one it is given.
+class file_wrapper : public platform::stream {
+public:
+    int fd;
+
+    explicit file_wrapper(int fd);
+    /// Differs: D7 - no ResourceWarning for one that was not closed.
+    ~file_wrapper() override;
+    file_wrapper(const file_wrapper&) = delete;
+    file_wrapper& operator=(const file_wrapper&) = delete;
+
+    platform::transfer recv(std::span<char> buffer) override;
+    platform::transfer send(std::string_view data) override;
+    platform::transfer read(std::span<char> buffer) { return recv(buffer); }
+    platform::transfer write(std::string_view data) { return send(data); }
+    /// Returns: 0 for SO_ERROR, all that asyncore asks.
+    /// Throws:  NotImplementedError for anything else.
+    int getsockopt(int level, int option) override;
+    void close() override;
+    int fileno() const noexcept override { return fd; }
+};
+
+/// A dispatcher on a file descriptor, which stays the caller's and may be closed at once.  It is
+/// made non-blocking, which whoever else has the same file open will notice, as in Python.
+class file_dispatcher : public dispatcher {
+public:
+    using dispatcher::recv;
+
+    explicit file_dispatcher(int fd, channel_map* map = nullptr);
+
+    virtual void set_file(int fd);
+};
+
+}  // namespace asyncore

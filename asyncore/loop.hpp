@@ -1,0 +1,72 @@
+// The loop.  Python: read() to loop(), and close_all().
+#pragma once
+
+#include <asyncore/channel_map.hpp>
+#include <asyncore/errors.hpp>
+
+#include <optional>
+
+namespace asyncore {
+
+/// These call one hook.  An exception goes to obj.handle_error(), which runs inside the catch
+/// block: `throw;` there is Python's bare `raise`, and leaves the loop.  ExitNow and its kind
+/// (see _reraised_exception()) leave at once.
+void read(channel& obj);
+void write(channel& obj);
+void _exception(channel& obj);
+
+/// Calls the hooks for all of `flags`, one after the other, even when one of them closed the
+/// channel.  A std::system_error of the _DISCONNECTED ones is a handle_close(), any other
+/// exception a handle_error().
+///
+/// Python:  flags are those of select.poll(): POLLIN is events::read, and so on.
+void readwrite(channel& obj, platform::events flags);
+
+/// One turn, delivered as select() would: all that is readable, then all that is writable, then
+/// all that is exceptional.  `timeout` is in seconds, a std::chrono duration, or std::nullopt;
+/// it is how long to wait when nothing is ready.  An empty map returns at once.
+void poll(platform::timeout timeout = 0.0, channel_map* map = nullptr);
+
+/// One turn, delivered as poll() would: readwrite() for one channel after the other.
+void poll2(platform::timeout timeout = 0.0, channel_map* map = nullptr);
+inline void poll3(platform::timeout timeout = 0.0, channel_map* map = nullptr) {
+    poll2(timeout, map);
+}
+
+/// Turns until the map is empty, or `count` of them.  `use_poll` picks poll2() for poll(): how
+/// events are delivered.  How they are waited for is the map's affair, and makes no difference.
+///
+/// May be called again from a hook.
+/// Throws: what leaves a hook (ExitNow), handle_error() or a predicate; the map stays usable.
+void loop(platform::timeout timeout = 30.0, bool use_poll = false, channel_map* map = nullptr,
+          std::optional<long> count = std::nullopt);
+
+/// The same with Python's keywords: loop({.timeout = 0.1, .count = 5}).
+struct loop_arguments {
+    platform::timeout timeout = 30.0;
+    bool use_poll = false;
+    channel_map* map = nullptr;
+    std::optional<long> count = std::nullopt;
+};
+inline void loop(const loop_arguments& given) {
+    loop(given.timeout, given.use_poll, given.map, given.count);
+}
+
+/// Calls close() of every channel, and clears the map.  An error other than EBADF leaves, unless
+/// `ignore_all`; ExitNow always does.
+void close_all(channel_map* map = nullptr, bool ignore_all = false);
+
+/// While one of these lives, a SIGINT makes the loop on `map` throw KeyboardInterrupt instead of
+/// killing the process.  Python has that built in.
+class interrupt_on_sigint {
+public:
+    explicit interrupt_on_sigint(channel_map* map = nullptr);
+    ~interrupt_on_sigint();
+    interrupt_on_sigint(const interrupt_on_sigint&) = delete;
+    interrupt_on_sigint& operator=(const interrupt_on_sigint&) = delete;
+
+private:
+    channel_map& map_;
+};
+
+}  // namespace asyncore

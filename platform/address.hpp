@@ -1,0 +1,74 @@
+// A socket address, as Python writes it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include <sys/socket.h>
+
+namespace asyncore::platform {
+
+/// The address of an IPv4, IPv6 or Unix socket, or none.
+///
+/// Python:    ('127.0.0.1', 80) is address("127.0.0.1", 80); ('::1', 80, 0, 0) is
+///            address("::1", 80, 0, 0); '/tmp/s' is address("/tmp/s"), and a path that begins with
+///            a zero byte is one of Linux's abstract names.  None is address().
+///
+/// A host may be a name; it is looked up, and blocks, in socket::bind() and socket::connect_ex(),
+/// for the socket's family.  "" is every interface and "<broadcast>" the broadcast address.
+///
+/// Sixteen bytes; whatever is not a numeric IPv4 address lies on the heap.
+class address {
+public:
+    address() noexcept = default;
+    address(std::string_view host, std::uint16_t port);
+    address(std::string_view host, std::uint16_t port, std::uint32_t flowinfo,
+            std::uint32_t scope_id);
+    address(std::string_view path);
+    address(const char* path) : address(std::string_view(path)) {}
+    address(const sockaddr* name, socklen_t length);
+
+    address(const address& other);
+    address(address&& other) noexcept = default;
+    address& operator=(address other) noexcept;
+
+    /// Is it an address at all?  Python: addr is not None.
+    explicit operator bool() const noexcept { return kind_ != kind::none; }
+
+    std::string host() const;           // empty for a Unix socket
+    std::uint16_t port() const noexcept { return port_; }
+    std::uint32_t flowinfo() const noexcept { return long_ ? long_->flowinfo : 0; }
+    std::uint32_t scope_id() const noexcept { return long_ ? long_->scope_id : 0; }
+    std::string path() const;           // of a Unix socket, else empty
+    bool is_unix() const noexcept { return kind_ == kind::path; }
+
+    /// As repr() of the Python object, but "host:port" for the pair: what dispatcher::repr() shows.
+    std::string repr() const;
+
+    friend bool operator==(const address& a, const address& b) { return a.repr() == b.repr(); }
+
+    /// The form that the kernel takes, for a socket of this family.  Looks names up.
+    /// Throws: std::system_error (a name that is not known: EADDRNOTAVAIL, with the resolver's
+    ///         message), std::invalid_argument if the family cannot have such an address.
+    struct kernel_form {
+        sockaddr_storage name{};
+        socklen_t length = 0;
+    };
+    kernel_form resolve(int family) const;
+
+private:
+    enum class kind : std::uint8_t { none, ipv4, host, host_with_scope, path };
+    struct long_form {
+        std::string text;  // host or path
+        std::uint32_t flowinfo = 0, scope_id = 0;
+    };
+
+    std::unique_ptr<long_form> long_;
+    std::uint32_t ipv4_ = 0;  // in network order
+    std::uint16_t port_ = 0;
+    kind kind_ = kind::none;
+};
+
+}  // namespace asyncore::platform

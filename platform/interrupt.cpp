@@ -1,0 +1,56 @@
+// A handler may do next to nothing, but it may write a byte into a pipe: then a SIGINT that comes
+// between looking and waiting ends the wait all the same.
+#include <platform/interrupt.hpp>
+
+#include <platform/error.hpp>
+
+#include <csignal>
+
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+
+namespace asyncore::platform {
+
+namespace {
+
+int ends[2] = {-1, -1};
+struct sigaction before;
+
+extern "C" void write_a_byte(int) {
+    const int error = errno;
+    [[maybe_unused]] const auto count = ::write(ends[1], "", 1);
+    errno = error;
+}
+
+void open_pipe() {
+    if (::pipe(ends) < 0) throw_errno("pipe");
+    for (const int end : ends) {
+        ::fcntl(end, F_SETFD, FD_CLOEXEC);
+        ::fcntl(end, F_SETFL, O_NONBLOCK);
+    }
+}
+
+}  // namespace
+
+int catch_sigint() {
+    if (ends[0] < 0) open_pipe();
+    struct sigaction action {};
+    action.sa_handler = write_a_byte;
+    struct sigaction current;
+    ::sigaction(SIGINT, nullptr, &current);
+    if (current.sa_handler != write_a_byte) ::sigaction(SIGINT, &action, &before);
+    return ends[0];
+}
+
+void forget_sigint() {
+    char bytes[16];
+    while (::read(ends[0], bytes, sizeof bytes) > 0) {}
+}
+
+void release_sigint() {
+    ::sigaction(SIGINT, &before, nullptr);
+    forget_sigint();
+}
+
+}  // namespace asyncore::platform

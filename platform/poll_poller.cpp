@@ -1,0 +1,83 @@
+// poll(2).  The kernel gets the whole list at each wait; we keep it, so that only changes cost.
+//
+// Hazards:
+// - The list is walked in the kernel from end to end, so a wait costs what is watched, not what is
+//   ready.
+// - A closed descriptor is not an error of poll(2): it is reported, as POLLNVAL, for ever.
+#include <platform/error.hpp>
+#include <platform/pollers.hpp>
+
+#include <poll.h>
+
+namespace asyncore::platform {
+
+namespace {
+
+constexpr short to_kernel(events interest) {
+    int flags = 0;
+    if (any(interest & events::read)) flags |= POLLIN;
+    if (any(interest & events::priority)) flags |= POLLPRI;
+    if (any(interest & events::write)) flags |= POLLOUT;
+    return static_cast<short>(flags);
+}
+
+constexpr events from_kernel(int flags) {
+    auto what = events::none;
+    if (flags & POLLIN) what |= events::read;
+    if (flags & POLLPRI) what |= events::priority;
+    if (flags & POLLOUT) what |= events::write;
+    if (flags & POLLERR) what |= events::error;
+    if (flags & POLLHUP) what |= events::hangup;
+    if (flags & POLLNVAL) what |= events::invalid;
+    return what;
+}
+
+class poll_poller final : public poller {
+public:
+    void watch(int fd, events interest) override {
+        const auto at = static_cast<std::size_t>(fd);
+        if (interest == events::none) return forget(at);
+        if (at >= places_.size()) places_.resize(at + 1, nowhere);
+        if (places_[at] == nowhere) {
+            list_.push_back({fd, 0, 0});
+            places_[at] = list_.size() - 1;
+        }
+        list_[places_[at]].events = to_kernel(interest);
+    }
+
+    std::string_view name() const noexcept override { return "poll"; }
+
+protected:
+    bool wait_once(timeout limit, std::vector<ready>& found) override {
+        int count = ::poll(list_.data(), static_cast<nfds_t>(list_.size()), limit.milliseconds());
+        if (count < 0 && errno == EINTR) return false;
+        if (count < 0) throw_errno("poll");
+        for (const auto& entry : list_) {
+            if (count == 0) break;
+            if (entry.revents == 0) continue;
+            found.push_back({entry.fd, from_kernel(entry.revents)});
+            --count;
+        }
+        return true;
+    }
+
+private:
+    static constexpr auto nowhere = static_cast<std::size_t>(-1);
+
+    void forget(std::size_t fd) {
+        if (fd >= places_.size() || places_[fd] == nowhere) return;
+        list_[places_[fd]] = list_.back();  // the last entry takes its place
+        places_[static_cast<std::size_t>(list_.back().fd)] = places_[fd];
+        places_[fd] = nowhere;
+        list_.pop_back();
+    }
+
+    std::vector<pollfd> list_;
+    std::vector<std::size_t> places_;  // by descriptor: where it stands in list_
+};
+
+}  // namespace
+
+std::unique_ptr<poller> make_poll_poller() { return std::make_unique<poll_poller>(); }
+
+}  // namespace asyncore::platform

@@ -1,0 +1,88 @@
+// Which mechanisms there are; what they have in common.
+#include <platform/poller.hpp>
+
+#include <platform/error.hpp>
+#include <platform/pollers.hpp>
+
+#include <atomic>
+#include <cstdlib>
+
+#include <poll.h>
+#include <pthread.h>
+
+namespace asyncore::platform {
+
+namespace {
+
+struct mechanism {
+    std::string_view name;
+    std::unique_ptr<poller> (*make)();
+};
+
+const mechanism mechanisms[] = {
+#ifdef ASYNCORE_HAVE_EPOLL
+    {"epoll", make_epoll_poller},
+#endif
+#ifdef ASYNCORE_HAVE_KQUEUE
+    {"kqueue", make_kqueue_poller},
+#endif
+    {"poll", make_poll_poller},
+    {"select", make_select_poller},
+};
+
+std::string_view named_by_environment() {
+    const char* name = std::getenv("ASYNCORE_POLLER");
+    return name && *name ? name : mechanisms[0].name;
+}
+
+std::atomic<unsigned> forks{0};
+
+}  // namespace
+
+const std::vector<std::string_view>& poller_names() {
+    static const auto names = [] {
+        std::vector<std::string_view> all;
+        for (const auto& each : mechanisms) all.push_back(each.name);
+        return all;
+    }();
+    return names;
+}
+
+std::unique_ptr<poller> make_poller(std::string_view name) {
+    if (name.empty()) name = named_by_environment();
+    for (const auto& each : mechanisms)
+        if (each.name == name) return each.make();
+    std::string known;
+    for (const auto& each : mechanisms) known += " " + std::string(each.name);
+    throw std::invalid_argument("no poller \"" + std::string(name) + "\" here, only:" + known);
+}
+
+void poller::wait(timeout limit, std::vector<ready>& found) {
+    using clock = std::chrono::steady_clock;
+    found.clear();
+    if (limit.zero() || limit.forever()) {
+        while (!wait_once(limit, found)) {}
+        return;
+    }
+    const auto start = clock::now();
+    while (!wait_once(limit.after(clock::now() - start), found)) {}
+}
+
+void ask_poll(std::vector<ready>& found, events doubtful) {
+    for (auto& each : found) {
+        if (!any(each.what & doubtful)) continue;
+        pollfd entry{each.fd, 0, 0};
+        if (::poll(&entry, 1, 0) < 0) continue;
+        each.what = each.what & (events::read | events::priority | events::write);
+        if (entry.revents & POLLHUP) each.what |= events::hangup;
+        if (entry.revents & POLLERR) each.what |= events::error;
+    }
+}
+
+unsigned fork_count() noexcept {
+    static const int registered = ::pthread_atfork(nullptr, nullptr, [] { ++forks; });
+    static_cast<void>(registered);
+    return forks.load(std::memory_order_relaxed);
+}
+
+}  // namespace asyncore::platform

@@ -1,0 +1,23 @@
+// The special problem of SIGPIPE: Python ignores it from the start, a C++ program dies of it.
+// Sockets have a flag for that; a write to a pipe or to the terminal has none.
+#pragma once
+
+#include <csignal>
+
+namespace asyncore::platform {
+
+/// While one of these lives, a SIGPIPE that this thread causes is swallowed, and write(2) fails
+/// with EPIPE.  What the program does with SIGPIPE otherwise is left alone.
+class no_sigpipe {
+public:
+    no_sigpipe() noexcept;
+    ~no_sigpipe();
+    no_sigpipe(const no_sigpipe&) = delete;
+    no_sigpipe& operator=(const no_sigpipe&) = delete;
+
+private:
+    sigset_t before_;
+    bool was_pending_;
+};
+
+}  // namespace asyncore::platform

@@ -1,0 +1,180 @@
+#include <platform/socket.hpp>
+
+#include <platform/error.hpp>
+
+#include <fcntl.h>
+
+namespace asyncore::platform {
+
+namespace {
+
+#ifdef MSG_NOSIGNAL
+constexpr int no_signal = MSG_NOSIGNAL;
+#else
+constexpr int no_signal = 0;  // macOS: SO_NOSIGPIPE, set in adopt()
+#endif
+
+/// What a system call that transfers bytes returned.
+transfer result(ssize_t count) {
+    if (count < 0) return {0, errno};
+    return {static_cast<std::size_t>(count), 0};
+}
+
+void check(int status, const char* system_call) {
+    if (status < 0) throw_errno(system_call);
+}
+
+#ifdef SOCK_CLOEXEC
+constexpr int open_flags = SOCK_NONBLOCK | SOCK_CLOEXEC;
+
+unique_fd adopt(int fd) { return unique_fd(fd); }
+
+int accept_socket(int fd, sockaddr* name, socklen_t* length) {
+    return ::accept4(fd, name, length, open_flags);
+}
+#else
+constexpr int open_flags = 0;
+
+unique_fd adopt(int fd) {
+    unique_fd owned(fd);
+    if (fd < 0) return owned;
+    check(::fcntl(fd, F_SETFD, FD_CLOEXEC), "fcntl");
+    set_blocking(fd, false);
+    const int on = 1;
+    check(::setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on), "setsockopt");
+    return owned;
+}
+
+int accept_socket(int fd, sockaddr* name, socklen_t* length) { return ::accept(fd, name, length); }
+#endif
+
+sockaddr* generic(sockaddr_storage& name) { return reinterpret_cast<sockaddr*>(&name); }
+const sockaddr* generic(const sockaddr_storage& name) {
+    return reinterpret_cast<const sockaddr*>(&name);
+}
+
+/// The address that a getsockname(2)-like call fills in.
+address ask_name(int (*call)(int, sockaddr*, socklen_t*), int fd, const char* name_of_call) {
+    sockaddr_storage name{};
+    socklen_t length = sizeof name;
+    check(call(fd, generic(name), &length), name_of_call);
+    return {generic(name), length};
+}
+
+}  // namespace
+
+void set_blocking(int fd, bool blocking) {
+    const int flags = ::fcntl(fd, F_GETFL);
+    check(flags, "fcntl");
+    check(::fcntl(fd, F_SETFL, blocking ? flags & ~O_NONBLOCK : flags | O_NONBLOCK), "fcntl");
+}
+
+socket::socket(int family, int type) : fd_(adopt(::socket(family, type | open_flags, 0))) {
+    check(fd_.get(), "socket");
+}
+
+socket::socket(unique_fd fd) : fd_(std::move(fd)) {
+    check(::fcntl(fd_.get(), F_SETFD, FD_CLOEXEC), "fcntl");
+    set_blocking(fd_.get(), false);
+}
+
+socket::socket(std::unique_ptr<stream> layer) noexcept : layer_(std::move(layer)) {}
+
+std::pair<socket, socket> socket::pair(int type) {
+    int fds[2];
+    check(::socketpair(AF_UNIX, type | open_flags, 0, fds), "socketpair");
+    std::pair<socket, socket> both;
+    both.first.fd_ = adopt(fds[0]);
+    both.second.fd_ = adopt(fds[1]);
+    return both;
+}
+
+void socket::bind(const address& name) {
+    const auto form = name.resolve(family());
+    check(::bind(fileno(), generic(form.name), form.length), "bind");
+}
+
+void socket::listen(int backlog) { check(::listen(fileno(), backlog), "listen"); }
+
+std::pair<socket, address> socket::accept(int& error) {
+    sockaddr_storage name{};
+    socklen_t length = sizeof name;
+    int fd = -1;
+    do fd = accept_socket(fileno(), generic(name), &length);
+    while (fd < 0 && errno == EINTR);
+    error = fd < 0 ? errno : 0;
+    if (fd < 0) return {};
+    std::pair<socket, address> conn;
+    conn.first.fd_ = adopt(fd);
+    conn.second = address(generic(name), length);
+    return conn;
+}
+
+int socket::connect_ex(const address& name) {
+    const auto form = name.resolve(family());
+    return ::connect(fileno(), generic(form.name), form.length) == 0 ? 0 : errno;
+}
+
+transfer socket::recv(std::span<char> buffer) {
+    if (layer_) return layer_->recv(buffer);
+    ssize_t count = 0;
+    do count = ::recv(fd_.get(), buffer.data(), buffer.size(), 0);
+    while (count < 0 && errno == EINTR);
+    return result(count);
+}
+
+transfer socket::send(std::string_view data) {
+    if (layer_) return layer_->send(data);
+    ssize_t count = 0;
+    do count = ::send(fd_.get(), data.data(), data.size(), no_signal);
+    while (count < 0 && errno == EINTR);
+    return result(count);
+}
+
+transfer socket::recvfrom(std::span<char> buffer, address& from) {
+    sockaddr_storage name{};
+    socklen_t length = sizeof name;
+    const auto got =
+        result(::recvfrom(fileno(), buffer.data(), buffer.size(), 0, generic(name), &length));
+    if (got.error == 0) from = address(generic(name), length);
+    return got;
+}
+
+transfer socket::sendto(std::string_view data, const address& to) {
+    const auto form = to.resolve(family());
+    return result(
+        ::sendto(fileno(), data.data(), data.size(), no_signal, generic(form.name), form.length));
+}
+
+void socket::shutdown(int how) { check(::shutdown(fileno(), how), "shutdown"); }
+
+int socket::getsockopt(int level, int option) {
+    if (layer_) return layer_->getsockopt(level, option);
+    int value = 0;
+    socklen_t length = sizeof value;
+    check(::getsockopt(fd_.get(), level, option, &value, &length), "getsockopt");
+    return value;
+}
+
+void socket::setsockopt(int level, int option, int value) {
+    check(::setsockopt(fileno(), level, option, &value, sizeof value), "setsockopt");
+}
+
+address socket::getsockname() const { return ask_name(::getsockname, fileno(), "getsockname"); }
+address socket::getpeername() const { return ask_name(::getpeername, fileno(), "getpeername"); }
+
+int socket::family() const {
+    sockaddr_storage name{};
+    socklen_t length = sizeof name;
+    check(::getsockname(fileno(), generic(name), &length), "getsockname");
+    return name.ss_family;
+}
+
+void socket::setblocking(bool blocking) { set_blocking(fileno(), blocking); }
+
+void socket::close() {
+    if (layer_) layer_->close();
+    fd_.reset();
+}
+
+}  // namespace asyncore::platform

@@ -1,0 +1,92 @@
+// Python's socket object, as far as asyncore asks of it: one method per system call.
+#pragma once
+
+#include <platform/address.hpp>
+#include <platform/unique_fd.hpp>
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <sys/socket.h>
+
+namespace asyncore::platform {
+
+/// What a non-blocking transfer came to: the errors of everyday life are values, not exceptions.
+struct transfer {
+    std::size_t count = 0;
+    int error = 0;  // errno, or 0
+};
+
+/// Something that stands in for a socket: a file, a TLS session.  Put it into a `socket` to have
+/// a dispatcher work through it.  Python: any object with these five methods.
+class stream {
+public:
+    virtual ~stream() = default;
+    virtual int fileno() const noexcept = 0;
+    virtual transfer recv(std::span<char> buffer) = 0;
+    virtual transfer send(std::string_view data) = 0;
+    virtual int getsockopt(int level, int option) = 0;
+    virtual void close() = 0;
+};
+
+/// An owning, movable socket, non-blocking and close-on-exec from the start.  An empty one has
+/// descriptor -1, and whatever is asked of it fails with EBADF, as on a closed one in Python.
+///
+/// Throws: std::system_error from every method that returns no `transfer` and no error number.
+class socket {
+public:
+    socket() noexcept = default;
+    socket(int family, int type);  // Python: socket.socket(family, type)
+    /// Takes over an open descriptor and makes it non-blocking and close-on-exec.
+    explicit socket(unique_fd fd);
+    /// Works through `layer`.  A TLS port wraps in place:
+    /// `socket = platform::socket(std::make_unique<tls>(std::move(socket)))`.
+    explicit socket(std::unique_ptr<stream> layer) noexcept;
+    socket(socket&&) noexcept = default;
+    socket& operator=(socket&&) noexcept = default;
+
+    /// Python: a connected pair, socket.socketpair(AF_UNIX, type).
+    static std::pair<socket, socket> pair(int type = SOCK_STREAM);
+
+    int fileno() const noexcept { return layer_ ? layer_->fileno() : fd_.get(); }
+    /// Python: `sock is not None`, and not closed.
+    explicit operator bool() const noexcept { return fileno() >= 0; }
+
+    void bind(const address& name);
+    void listen(int backlog);
+    /// The next waiting connection, or the errno that says why there is none.
+    std::pair<socket, address> accept(int& error);
+    /// Starts to connect.  Returns: 0 or an errno, as Python's connect_ex().
+    int connect_ex(const address& name);
+
+    transfer recv(std::span<char> buffer);  // count 0 with error 0: end of file
+    transfer send(std::string_view data);   // never raises SIGPIPE
+    transfer recvfrom(std::span<char> buffer, address& from);
+    transfer sendto(std::string_view data, const address& to);
+    void shutdown(int how);  // SHUT_RD, SHUT_WR or SHUT_RDWR
+
+    int getsockopt(int level, int option);
+    void setsockopt(int level, int option, int value);
+    address getsockname() const;
+    address getpeername() const;
+    int family() const;
+    void setblocking(bool blocking);
+
+    void close();
+    /// Gives the descriptor away, open.  Not for a socket that works through a stream.
+    [[nodiscard]] unique_fd detach() noexcept { return std::move(fd_); }
+
+private:
+    std::unique_ptr<stream> layer_;
+    unique_fd fd_;
+};
+
+/// Sets or clears O_NONBLOCK.  Python: os.set_blocking(fd, blocking).
+void set_blocking(int fd, bool blocking);
+
+}  // namespace asyncore::platform
