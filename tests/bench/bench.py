@@ -1,0 +1,218 @@
+#!/usr/bin/python3
+"""Measures our server beside its peers; run.sh builds what this needs and starts it.
+
+Writes performance.md, and performance/results.json and plots beside it, into docs/ when everything
+is measured; into the build folder when only a part is.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import pathlib
+import platform
+import re
+import subprocess
+import sys
+import time
+
+import cases as table
+import counts
+from load import Generator
+from measure import Bench, run_cases, run_curve
+from report import Report
+from servers import HERE, find_python, find_servers
+
+ROOT = HERE.parent.parent
+PARTS = ("cases", "curve", "counts")
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--build", type=pathlib.Path, default=pathlib.Path("build-bench"))
+    parser.add_argument("--ours", type=pathlib.Path, help="our server, if not the one of the build")
+    parser.add_argument("--python", help="a Python that has asynchat")
+    parser.add_argument("--part", action="append", choices=PARTS, help="only this part; repeatable")
+    parser.add_argument("--case", action="append", choices=[case.name for case in table.CASES],
+                        help="only this case; repeatable")
+    parser.add_argument("--server", action="append", help="only this server; repeatable")
+    parser.add_argument("--rounds", type=int, default=11)
+    parser.add_argument("--seconds", type=float, default=0.6, help="of one measurement")
+    parser.add_argument("--warm-up", type=float, default=0.2, help="seconds before it")
+    parser.add_argument("--slow-rounds", type=int, default=2,
+                        help="rounds in which CPython accepts thousands of connections")
+    parser.add_argument("--curve-rounds", type=int, default=3)
+    parser.add_argument("--quick", action="store_true", help="2 rounds of 0.3 s, for a first look")
+    parser.add_argument("--cores", default="", help="the server's and the generator's, as in 0,1")
+    parser.add_argument("--out", type=pathlib.Path)
+    options = parser.parse_args()
+    if options.quick:
+        options.rounds, options.curve_rounds, options.slow_rounds = 2, 1, 1
+        options.seconds, options.warm_up = 0.3, 0.1
+    whole = not (options.quick or options.case or options.server or options.part)
+    if options.out is None:
+        options.out = ROOT / "docs" if whole else options.build / "bench-report"
+    options.part = options.part or ["cases"] if options.case else options.part or list(PARTS)
+    return options
+
+
+def choose_cores(wanted):
+    if wanted:
+        server, generator = map(int, wanted.split(","))
+        return server, generator
+    cores = sorted(os.sched_getaffinity(0))
+    return cores[0], cores[-1]
+
+
+def first_line(*command):
+    try:
+        return subprocess.run(command, capture_output=True, text=True).stdout.splitlines()[0]
+    except (OSError, IndexError):
+        return ""
+
+
+def describe_machine(build, python, cores):
+    cpu = re.search(r"^model name\s*:\s*(.*)$", pathlib.Path("/proc/cpuinfo").read_text(), re.M)
+    memory = re.search(r"^MemTotal:\s+(\d+)", pathlib.Path("/proc/meminfo").read_text(), re.M)
+    virtual = "hypervisor" in pathlib.Path("/proc/cpuinfo").read_text()
+    result = {
+        "processor": (cpu[1] if cpu else platform.machine()) +
+                     (", of a virtual machine" if virtual else ""),
+        "cores": f"{os.cpu_count()}; the server on number {cores[0]}, the generator on {cores[1]}",
+        "memory": f"{int(memory[1]) / 2**20:.0f} GiB",
+        "kernel": platform.release(),
+        "compiler": compiler(build),
+        "libraries": libraries(),
+    }
+    if python:
+        result["CPython"] = first_line(python, "--version").replace("Python ", "")
+    result["date"] = datetime.date.today().isoformat()
+    result["load average before"] = "%.2f" % os.getloadavg()[0]
+    return result
+
+
+def compiler(build):
+    try:
+        info = build / "meson-info"
+        cpp = json.loads((info / "intro-compilers.json").read_text())["host"]["cpp"]
+        options = json.loads((info / "intro-buildoptions.json").read_text())
+        buildtype = next(o["value"] for o in options if o["name"] == "buildtype")
+        return f"{cpp['full_version']}; buildtype={buildtype}"
+    except (OSError, KeyError, StopIteration):
+        return "unknown"
+
+
+def libraries():
+    found = []
+    for package in ("libev-dev", "libuv1-dev", "libasio-dev", "libevent-dev"):
+        version = first_line("dpkg-query", "-W", "-f", "${Version}\n", package)
+        if version:
+            found.append(f"{package} {version}")
+    return ", ".join(found) or "unknown"
+
+
+def run_counts(bench, servers, build, say):
+    """Whatever can be counted, for the servers for which it says something."""
+    result = {"system_calls": {}, "allocations": {}, "memory": {}, "instructions": {}}
+
+    def attempt(kind, name, function):
+        say(f"counting: {kind}, {name}")
+        try:
+            found = function()
+        except (RuntimeError, OSError) as error:
+            bench.failures.append(f"{kind}, {name}: {error}")
+            say(f"FAILED: {bench.failures[-1]}")
+            return
+        if found is not None:
+            result[kind][name] = found
+
+    module = build / "tests" / "bench" / "malloc_count.so"
+    compiled = ("bare", "ours", *table.PEERS)
+    for name, server in servers.items():
+        if name in compiled or name in ("ours-select", "ours-poll", *table.CPYTHON):
+            attempt("system_calls", name, lambda: counts.system_calls(bench, server, 100))
+        if name in compiled:
+            loads = {"100 × 1": (["--connections", 100], ()),
+                     "100 × 16": (["--connections", 100, "--in-flight", 16], ()),
+                     "100 × 16, coalesced": (["--connections", 100, "--in-flight", 16],
+                                             ("--coalesce",))}
+            attempt("allocations", name, lambda: {
+                title: counts.allocations(bench, server, module, load, options)
+                for title, (load, options) in loads.items()} if module.exists() else None)
+        if name in compiled or name in ("ours-asked", "cpython-poll"):
+            attempt("memory", name, lambda: [counts.memory_per_connection(bench, server, greet)
+                                             for greet in (False, True)])
+        if name in ("bare", "ours", "libev", "libuv") and counts.have_valgrind():
+            attempt("instructions", name, lambda: {
+                f"{n} × 1": counts.instructions(bench, server, n) for n in (1, 100)})
+    return {kind: found for kind, found in result.items() if found}
+
+
+def main():
+    options = parse()
+    started = time.monotonic()
+
+    def say(text):
+        print(f"[{time.monotonic() - started:6.0f} s] {text}", flush=True)
+
+    generator = options.build / "tests" / "bench" / "load"
+    if not generator.exists():
+        sys.exit(f"{generator} is not there: sh tests/bench/run.sh builds it")
+    python = options.python or find_python()
+    ours = options.ours or options.build / "docs" / "examples" / "line_echo"
+    servers, missing = find_servers(options.build, ours, python)
+    if options.server:
+        unknown = set(options.server) - set(servers)
+        if unknown:
+            sys.exit(f"no such server: {', '.join(unknown)}; there are {', '.join(servers)}")
+        servers = {name: server for name, server in servers.items() if name in options.server}
+    for label in missing:
+        say(f"left out, because not there: {label}")
+
+    cores = choose_cores(options.cores)
+    bench = Bench(Generator(generator, cores[1]), cores[0], options.seconds, options.warm_up, say)
+    cases = [case for case in table.CASES if not options.case or case.name in options.case]
+    arguments = " ".join(["sh tests/bench/run.sh", *sys.argv[1:]])
+    results = {
+        "command": re.sub(r" --build \S+", "", arguments),
+        "machine": describe_machine(options.build, python, cores),
+        "missing": missing,
+        "settings": {"rounds": options.rounds, "seconds": options.seconds,
+                     "warm_up": options.warm_up, "slow_rounds": options.slow_rounds},
+        "samples": {},
+    }
+    if "cases" in options.part:
+        results["samples"] = run_cases(bench, cases, servers, table.BASELINE, options.rounds,
+                                       options.slow_rounds)
+    if "curve" in options.part:
+        results["curve"] = run_curve(bench, servers, table.MECHANISMS, table.CURVE_CONNECTIONS,
+                                     table.CURVE_ACTIVE, options.curve_rounds, 1)
+    if "counts" in options.part:
+        results["counts"] = run_counts(bench, servers, options.build, say)
+    results["machine"]["load average after"] = "%.2f" % os.getloadavg()[0]
+    results["failures"] = bench.failures
+    write(options.out, results, cases, servers, say)
+
+
+def write(out, results, cases, servers, say):
+    beside = out / "performance"
+    beside.mkdir(parents=True, exist_ok=True)
+    report = Report(results, cases, servers)
+    (beside / "results.json").write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+    (out / "performance.md").write_text(report.text())
+    try:
+        import plots
+    except ImportError:
+        say("no plots: matplotlib is not there")
+    else:
+        if results.get("curve"):
+            plots.curve(results["curve"], servers, beside / "curve.svg")
+        if rows := report.rate_table():
+            plots.bars(rows, list(servers), servers, beside / "peers.svg")
+    say(f"written: {out / 'performance.md'}")
+    for failure in results["failures"]:
+        say(f"failed: {failure}")
+
+
+if __name__ == "__main__":
+    main()
