@@ -196,7 +196,7 @@ void async_chat::handle_close() { close(); }
 
 void async_chat::push(std::string_view data) {
     if (coalesce_ && parsing_) return join_last_(data);
-    const auto sabs = ac_out_buffer_size;
+    const std::size_t sabs = ac_out_buffer_size;
     if (data.size() > sabs && sabs == 0) throw std::invalid_argument("ac_out_buffer_size is 0");
     // The queue borrows the bytes: most often they are sent before they need be copied.
     auto rest = data;

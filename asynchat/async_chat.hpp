@@ -9,6 +9,7 @@
 #include <asyncore/dispatcher.hpp>
 
 #include <concepts>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -21,23 +22,27 @@ public:
     using asyncore::dispatcher::recv;
 
     /// Class attributes: what a new object starts with.  Differs: D1 - 4096, as the manual says.
-    static inline std::size_t default_ac_in_buffer_size = 4096;
-    static inline std::size_t default_ac_out_buffer_size = 4096;
+    static inline std::uint32_t default_ac_in_buffer_size = 4096;
+    static inline std::uint32_t default_ac_out_buffer_size = 4096;
     /// Differs: D8 - they are there, and do nothing: C++ strings are bytes.
     static constexpr bool use_encoding = false;
     static constexpr const char* encoding = "latin-1";
 
-    std::size_t ac_in_buffer_size = default_ac_in_buffer_size;    // most bytes in one recv()
-    std::size_t ac_out_buffer_size = default_ac_out_buffer_size;  // most bytes in one send()
+    /// Whether what is pushed while one read is being parsed leaves in one send() at the end of it,
+    /// whatever its size.  Off: push() sends at once, as in Python.
+    bool coalesce_ = false;
+
+private:
+    bool parsing_ = false;  // and so a push() may wait, if coalesce_
+
+public:
+    std::uint32_t ac_in_buffer_size = default_ac_in_buffer_size;    // most bytes in one recv()
+    std::uint32_t ac_out_buffer_size = default_ac_out_buffer_size;  // most bytes in one send()
 
     asyncore::byte_buffer ac_in_buffer;  // what is not delivered yet; shrinks as hooks are called
     asyncore::byte_buffer incoming;      // Differs: D11 - b''.join(incoming), not a list
     fifo producer_fifo;                  // what is not sent yet
     terminator_t terminator;
-
-    /// Whether what is pushed while one read is being parsed leaves in one send() at the end of it,
-    /// whatever its size.  Off: push() sends at once, as in Python.
-    bool coalesce_ = false;
 
     /// See dispatcher's.
     explicit async_chat(asyncore::channel_map* map = nullptr) : dispatcher(map) {}
@@ -92,8 +97,6 @@ public:
     virtual void discard_buffers();
 
 private:
-    bool parsing_ = false;  // and so a push() may wait, if coalesce_
-
     class loan_;
     void parse_(std::size_t seen, const asyncore::alive& it);
     bool parse_one_(std::size_t seen, const asyncore::alive& it);

@@ -7,47 +7,47 @@
 namespace asynchat {
 
 using asyncore::byte_buffer;
-using entries = asyncore::stock<std::vector<fifo::entry>>;
+
+void fifo::queue::clear() noexcept {
+    entries.clear();
+    head = 0;
+}
 
 fifo& fifo::operator=(fifo&& other) noexcept {
     clear();
-    entries_ = std::move(other.entries_);
-    head_ = std::exchange(other.head_, 0);
+    queue_ = std::move(other.queue_);
     return *this;
 }
 
 void fifo::append(entry last) {
-    if (!entries_) entries_ = entries::take();
-    entries_->push_back(std::move(last));
+    if (!queue_) queue_ = asyncore::stock<queue>::take();
+    queue_->entries.push_back(std::move(last));
 }
 
 void fifo::appendleft(entry first) {
-    if (head_ == 0) {
-        if (!entries_) entries_ = entries::take();
-        entries_->insert(entries_->begin(), std::move(first));
-    } else {
-        (*entries_)[--head_] = std::move(first);
-    }
+    if (!queue_) queue_ = asyncore::stock<queue>::take();
+    auto& [entries, head] = *queue_;
+    if (head == 0) entries.insert(entries.begin(), std::move(first));
+    else entries[--head] = std::move(first);
 }
 
 fifo::entry fifo::popleft() {
     if (empty()) throw std::out_of_range("pop from an empty fifo");
     entry first = std::exchange(front(), none);
-    ++head_;
-    if (empty()) {
+    auto& [entries, head] = *queue_;
+    ++head;
+    if (head == entries.size()) {
         clear();
-    } else if (head_ > 64 && head_ > size()) {  // more dead entries than live ones
-        entries_->erase(entries_->begin(), entries_->begin() + static_cast<std::ptrdiff_t>(head_));
-        head_ = 0;
+    } else if (head > 64 && head > queue_->size()) {  // more dead entries than live ones
+        entries.erase(entries.begin(), entries.begin() + static_cast<std::ptrdiff_t>(head));
+        head = 0;
     }
     return first;
 }
 
 void fifo::clear() noexcept {
     // The destructor of a producer is the user's, and may look at this queue.
-    auto gone = std::exchange(entries_, nullptr);
-    head_ = 0;
-    entries::give(std::move(gone));
+    asyncore::stock<queue>::give(std::exchange(queue_, nullptr));
 }
 
 void fifo::append_borrowed(std::string_view bytes) {
@@ -64,7 +64,7 @@ void fifo::own_all() {
         try {
             bytes->own();
         } catch (...) {
-            for (; at < size(); entries_->pop_back()) {}
+            while (size() > at) queue_->entries.pop_back();
             throw;
         }
     }

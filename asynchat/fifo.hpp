@@ -22,18 +22,17 @@ public:
     using entry = std::variant<none_t, asyncore::byte_buffer, std::shared_ptr<producer>>;
 
     fifo() noexcept = default;
-    fifo(fifo&& other) noexcept
-        : entries_(std::move(other.entries_)), head_(std::exchange(other.head_, 0)) {}
+    fifo(fifo&&) noexcept = default;
     fifo& operator=(fifo&& other) noexcept;
     ~fifo() { clear(); }
 
-    std::size_t size() const noexcept { return entries_ ? entries_->size() - head_ : 0; }
+    std::size_t size() const noexcept { return queue_ ? queue_->size() : 0; }
     bool empty() const noexcept { return size() == 0; }
     explicit operator bool() const noexcept { return !empty(); }
 
-    entry& operator[](std::size_t index) { return (*entries_)[head_ + index]; }
+    entry& operator[](std::size_t index) { return queue_->entries[queue_->head + index]; }
     entry& front() { return (*this)[0]; }
-    entry& back() { return entries_->back(); }
+    entry& back() { return queue_->entries.back(); }
 
     void append(entry last);
     void appendleft(entry first);
@@ -57,8 +56,15 @@ public:
     void own_all();
 
 private:
-    std::unique_ptr<std::vector<entry>> entries_;  // from the thread's stock; null: empty
-    std::size_t head_ = 0;                         // the first so many have been popped
+    struct queue {
+        using value_type = entry;
+        std::vector<entry> entries;
+        std::size_t head = 0;  // the first so many have been popped
+        std::size_t size() const noexcept { return entries.size() - head; }
+        std::size_t capacity() const noexcept { return entries.capacity(); }
+        void clear() noexcept;
+    };
+    std::unique_ptr<queue> queue_;  // from the thread's stock; null: empty
 };
 
 }  // namespace asynchat

@@ -16,6 +16,15 @@ class channel_map;
 /// shared_ptr to it.  Any other is borrowed: its destructor takes it out of every map.  Either may
 /// be destroyed inside its own hooks.
 class channel : public std::enable_shared_from_this<channel> {
+    friend class channel_map;
+
+    /// The map entries that borrow this channel.  Null for most.
+    struct borrowing {
+        channel_map* map;
+        int fd;
+    };
+    std::unique_ptr<std::vector<borrowing>> borrowings_;
+
 public:
     channel() = default;
     channel(const channel&) = delete;
@@ -46,15 +55,6 @@ protected:
     void leave_maps_() noexcept;
 
 private:
-    friend class channel_map;
-
-    /// The map entries that borrow this channel.  Null for most.
-    struct borrowing {
-        channel_map* map;
-        int fd;
-    };
-    std::unique_ptr<std::vector<borrowing>> borrowings_;
-
     /// Whether `map` may go by asked_every_turn_ for its entry `fd`.
     virtual bool reports_changes_to(const channel_map&, int) const { return false; }
 };

@@ -6,10 +6,18 @@
 
 #include <cstdint>
 #include <iostream>
+#include <mutex>
 #include <sstream>
 #include <typeinfo>
 
 namespace asyncore {
+
+const log_types::set& log_types::kept(const set& types) {
+    static std::mutex guard;
+    static std::set<set> all;  // its elements never move
+    const std::lock_guard lock(guard);
+    return *all.insert(types).first;
+}
 
 dispatcher::dispatcher(channel_map* map) : _map(&map_or_default(map)) {}
 

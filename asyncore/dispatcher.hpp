@@ -20,12 +20,15 @@ using socket_t = platform::socket;
 /// The types of log_info() that are not printed.  Python: a frozenset.
 class log_types {
 public:
-    log_types(std::initializer_list<std::string> types)
-        : types_(std::make_shared<const std::set<std::string, std::less<>>>(types)) {}
+    log_types(std::initializer_list<std::string> types) : types_(&kept({types})) {}
     bool contains(std::string_view type) const { return types_->contains(type); }
 
 private:
-    std::shared_ptr<const std::set<std::string, std::less<>>> types_;
+    using set = std::set<std::string, std::less<>>;
+    /// The one set that has these elements.  There are few, and they live as long as the process,
+    /// so that a channel pays for a pointer.
+    static const set& kept(const set& types);
+    const set* types_;
 };
 
 /// A socket in a map, and the hooks that the loop calls for it.  Derive from it and override the
@@ -45,10 +48,9 @@ public:
     bool closing = false;  // never set here, nor by Python: for your own use
     address addr;          // the peer's, or what was bound
     log_types ignore_log_types = default_ignore_log_types;
-
-    socket_t socket;  // Python: self.socket
-    channel_map* _map;        // never null
-    int _fileno = -1;         // the key in _map; Python's None is -1
+    socket_t socket;       // Python: self.socket
+    channel_map* _map;     // never null
+    int _fileno = -1;      // the key in _map; Python's None is -1
     std::pair<int, int> family_and_type{0, 0};
 
     /// No socket yet.  `map`: null is the global one.

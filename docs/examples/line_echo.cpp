@@ -132,7 +132,7 @@ void run(const std::vector<std::string_view>& words) {
         else if (words[i] == "--poller") asyncore::socket_map.use(std::string(value()));
         else if (words[i] == "--buffer")
             async_chat::default_ac_in_buffer_size = async_chat::default_ac_out_buffer_size =
-                number<std::size_t>(value());
+                number<std::uint32_t>(value());
         else throw std::invalid_argument("what is " + std::string(words[i]) + "?");
     }
     raise_descriptor_limit();

@@ -190,6 +190,8 @@ def main():
     if "counts" in options.part:
         results["counts"] = run_counts(bench, servers, options.build, say)
     results["machine"]["load average after"] = "%.2f" % os.getloadavg()[0]
+    results["runs"] = {"all": bench.runs, "repeated": bench.repeated,
+                       "disturbed all the same": bench.kept_disturbed}
     results["failures"] = bench.failures
     write(options.out, results, cases, servers, say)
 

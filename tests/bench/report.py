@@ -3,7 +3,7 @@
 import statistics
 
 from cases import BASELINE, CPYTHON, PEERS
-from measure import against_baseline, cost, quartiles, rate, ratios
+from measure import DISTURBED, against_baseline, cost, quartiles, rate, ratios
 
 INTRODUCTION = """\
 # Performance
@@ -113,6 +113,11 @@ class Report:
                      f"{settings['warm_up']} s of warm-up; CPython with 9,000 connections takes "
                      f"part in {settings['slow_rounds']} of them, since it takes long to accept "
                      "them")
+        runs = self.results["runs"]
+        lines.append(f"- other processes: {runs['all']} runs, of which {runs['repeated']} were "
+                     f"repeated because server or generator waited for its core for more than "
+                     f"{DISTURBED:.0%} of the time; {runs['disturbed all the same']} were disturbed "
+                     "every time and are in the figures")
         if self.results["missing"]:
             lines.append("- left out, because not there: " + ", ".join(self.results["missing"]))
         return "## The machine and the run\n\n" + "\n".join(lines) + "\n"

@@ -82,7 +82,8 @@ private:
     std::vector<epoll_event> ready_;
 };
 
-/// Takes the time, the server's CPU time and our own between start() and stop().
+/// Takes the time, the server's CPU time and our own between start() and stop(); and for how long
+/// either was ready to run and waited for its core, which tells whether others used it.
 class meter {
 public:
     explicit meter(pid_t server);
@@ -97,9 +98,12 @@ private:
         clock::time_point at;
         double server;
         double own;
+        double server_waited;
+        double own_waited;
     };
     sample take() const;
 
+    pid_t server_;
     std::optional<clockid_t> server_clock_;
     sample begin_{};
     sample end_{};

@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <string>
 
 #include <arpa/inet.h>
@@ -40,6 +41,15 @@ double cpu_seconds(clockid_t id) {
     timespec time{};
     if (::clock_gettime(id, &time) != 0) die_errno("clock_gettime");
     return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
+}
+
+// The second number of schedstat: nanoseconds on a run queue.  0 where the kernel keeps no count.
+double seconds_waited(pid_t process) {
+    std::ifstream file("/proc/" + std::to_string(process) + "/schedstat");
+    double ran = 0;
+    double waited = 0;
+    file >> ran >> waited;
+    return waited * 1e-9;
 }
 
 }  // namespace
@@ -113,7 +123,7 @@ std::span<const epoll_event> waiter::wait() {
     }
 }
 
-meter::meter(pid_t server) {
+meter::meter(pid_t server) : server_(server) {
     if (server == 0) return;
     clockid_t id{};
     if (::clock_getcpuclockid(server, &id) != 0) die("no CPU clock of that process");
@@ -122,7 +132,8 @@ meter::meter(pid_t server) {
 
 meter::sample meter::take() const {
     return {clock::now(), server_clock_ ? cpu_seconds(*server_clock_) : 0.0,
-            cpu_seconds(CLOCK_PROCESS_CPUTIME_ID)};
+            cpu_seconds(CLOCK_PROCESS_CPUTIME_ID), seconds_waited(server_),
+            seconds_waited(::getpid())};
 }
 
 void meter::start() {
@@ -136,8 +147,14 @@ void meter::stop() {
 std::string meter::json() const {
     const seconds length = end_.at - begin_.at;
     auto result = "\"seconds\": " + std::to_string(length.count());
-    if (server_clock_) result += ", \"server_cpu\": " + std::to_string(end_.server - begin_.server);
-    return result + ", \"generator_cpu\": " + std::to_string(end_.own - begin_.own);
+    const auto add = [&](const char* name, double value) {
+        result += std::string(", \"") + name + "\": " + std::to_string(value);
+    };
+    if (server_clock_) add("server_cpu", end_.server - begin_.server);
+    if (server_clock_) add("server_waited", end_.server_waited - begin_.server_waited);
+    add("generator_cpu", end_.own - begin_.own);
+    add("generator_waited", end_.own_waited - begin_.own_waited);
+    return result;
 }
 
 void await_step(const options& options, std::string_view state) {
