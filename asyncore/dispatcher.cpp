@@ -28,7 +28,7 @@ dispatcher::dispatcher(socket_t sock, channel_map* map) : dispatcher(map) {
 void dispatcher::init(socket_t sock, channel_map* map) {
     dispatcher::del_channel();
     _map = &map_or_default(map);
-    socket.close();
+    socket = socket_t();
     if (!sock) return;
     // It may come from somebody who used it blocking.
     sock.setblocking(false);
@@ -166,7 +166,12 @@ void dispatcher::close() {
     accepting = false;
     connecting = false;
     del_channel();
-    socket.close();
+    // A socket's close() never fails, a stream's may.
+    try {
+        socket.close();
+    } catch (const std::system_error& why) {
+        if (why.code().value() != ENOTCONN && why.code().value() != EBADF) throw;
+    }
 }
 
 void dispatcher::log(std::string_view message) {

@@ -17,7 +17,9 @@ file_wrapper::file_wrapper(int original) : fd(::fcntl(original, F_DUPFD_CLOEXEC,
     if (fd < 0) platform::throw_errno("dup");
 }
 
-file_wrapper::~file_wrapper() { close(); }
+file_wrapper::~file_wrapper() {
+    if (fd >= 0) ::close(fd);
+}
 
 transfer file_wrapper::recv(std::span<char> buffer) {
     ssize_t count = 0;
@@ -34,13 +36,21 @@ transfer file_wrapper::send(std::string_view data) {
     return count < 0 ? transfer{0, errno} : transfer{static_cast<std::size_t>(count), 0};
 }
 
+std::string file_wrapper::recv(std::size_t size) {
+    std::string data(size, '\0');
+    const auto [count, error] = recv(std::span(data));
+    if (error != 0) throw platform::os_error(error, "read");
+    data.resize(count);
+    return data;
+}
+
 int file_wrapper::getsockopt(int level, int option) {
     if (level == SOL_SOCKET && option == SO_ERROR) return 0;
     throw NotImplementedError("Only asyncore specific behaviour implemented.");
 }
 
 void file_wrapper::close() {
-    if (fd >= 0) ::close(std::exchange(fd, -1));
+    if (fd >= 0 && ::close(std::exchange(fd, -1)) < 0) platform::throw_errno("close");
 }
 
 file_dispatcher::file_dispatcher(int fd, channel_map* map) : dispatcher(map) {

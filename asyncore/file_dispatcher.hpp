@@ -20,9 +20,15 @@ public:
     platform::transfer send(std::string_view data) override;
     platform::transfer read(std::span<char> buffer) { return recv(buffer); }
     platform::transfer write(std::string_view data) { return send(data); }
+    /// The same, as bytes.
+    /// Throws: std::system_error.
+    std::string recv(std::size_t size);
+    std::string read(std::size_t size) { return recv(size); }
     /// Returns: 0 for SO_ERROR, all that asyncore asks.
     /// Throws:  NotImplementedError for anything else.
     int getsockopt(int level, int option) override;
+    /// May be called again.
+    /// Throws: std::system_error if the descriptor was closed behind its back.
     void close() override;
     int fileno() const noexcept override { return fd; }
 };
