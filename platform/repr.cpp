@@ -6,10 +6,13 @@ namespace {
 
 std::string quoted(std::string_view text, bool ascii) {
     constexpr char digits[] = "0123456789abcdef";
-    std::string out = "'";
+    // Double quotes spare the escape of single ones.
+    const bool doubled = text.find('\'') != text.npos && text.find('"') == text.npos;
+    const char quote = doubled ? '"' : '\'';
+    std::string out(1, quote);
     for (const char c : text) {
         const auto code = static_cast<unsigned char>(c);
-        if (c == '\'' || c == '\\') out += {'\\', c};
+        if (c == quote || c == '\\') out += {'\\', c};
         else if (c == '\r') out += "\\r";
         else if (c == '\n') out += "\\n";
         else if (c == '\t') out += "\\t";
@@ -17,7 +20,7 @@ std::string quoted(std::string_view text, bool ascii) {
             out += {'\\', 'x', digits[code >> 4], digits[code & 15]};
         else out += c;
     }
-    return out + "'";
+    return out + quote;
 }
 
 }  // namespace
