@@ -16,6 +16,7 @@ namespace {
 
 int ends[2] = {-1, -1};
 struct sigaction before;
+unsigned catchers = 0;
 
 extern "C" void write_a_byte(int) {
     const int error = errno;
@@ -37,9 +38,7 @@ int catch_sigint() {
     if (ends[0] < 0) open_pipe();
     struct sigaction action {};
     action.sa_handler = write_a_byte;
-    struct sigaction current;
-    ::sigaction(SIGINT, nullptr, &current);
-    if (current.sa_handler != write_a_byte) ::sigaction(SIGINT, &action, &before);
+    if (catchers++ == 0) ::sigaction(SIGINT, &action, &before);
     return ends[0];
 }
 
@@ -49,6 +48,7 @@ void forget_sigint() {
 }
 
 void release_sigint() {
+    if (--catchers > 0) return;
     ::sigaction(SIGINT, &before, nullptr);
     forget_sigint();
 }
