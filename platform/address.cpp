@@ -126,6 +126,7 @@ std::string address::repr() const {
 }
 
 address::kernel_form address::resolve(int family) const {
+    if (family == AF_UNSPEC && kind_ == kind::path) family = AF_UNIX;
     if ((family == AF_UNIX) != (kind_ == kind::path) || kind_ == kind::none)
         throw std::invalid_argument("address " + repr() + " does not fit the socket's family " +
                                     std::to_string(family));
@@ -141,7 +142,7 @@ address::kernel_form address::resolve(int family) const {
         return form;
     }
     auto form = look_up(host(), family);
-    if (family == AF_INET6) {
+    if (form.name.ss_family == AF_INET6) {
         auto& in = reinterpret_cast<sockaddr_in6&>(form.name);
         in.sin6_port = htons(port_);
         in.sin6_flowinfo = htonl(flowinfo());

@@ -49,7 +49,8 @@ public:
 
     friend bool operator==(const address& a, const address& b) { return a.repr() == b.repr(); }
 
-    /// The form that the kernel takes, for a socket of this family.  Looks names up.
+    /// The form that the kernel takes, for a socket of this family.  Looks names up.  AF_UNSPEC
+    /// stands for whatever family comes first, which is then name.ss_family.
     /// Throws: std::system_error (a name that is not known: EADDRNOTAVAIL, with the resolver's
     ///         message), std::invalid_argument if the family cannot have such an address.
     struct kernel_form {
