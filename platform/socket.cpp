@@ -160,8 +160,18 @@ void socket::setsockopt(int level, int option, int value) {
     check(::setsockopt(fileno(), level, option, &value, sizeof value), "setsockopt");
 }
 
-address socket::getsockname() const { return ask_name(::getsockname, fileno(), "getsockname"); }
-address socket::getpeername() const { return ask_name(::getpeername, fileno(), "getpeername"); }
+address stream::getsockname() const { return ask_name(::getsockname, fileno(), "getsockname"); }
+address stream::getpeername() const { return ask_name(::getpeername, fileno(), "getpeername"); }
+
+address socket::getsockname() const {
+    if (layer_) return layer_->getsockname();
+    return ask_name(::getsockname, fd_.get(), "getsockname");
+}
+
+address socket::getpeername() const {
+    if (layer_) return layer_->getpeername();
+    return ask_name(::getpeername, fd_.get(), "getpeername");
+}
 
 int socket::family() const {
     sockaddr_storage name{};

@@ -23,7 +23,7 @@ struct transfer {
 };
 
 /// Something that stands in for a socket: a file, a TLS session.  Put it into a `socket` to have
-/// a dispatcher work through it.  Python: any object with these five methods.
+/// a dispatcher work through it.  Python: any object with these methods.
 class stream {
 public:
     virtual ~stream() = default;
@@ -32,6 +32,9 @@ public:
     virtual transfer send(std::string_view data) = 0;
     virtual int getsockopt(int level, int option) = 0;
     virtual void close() = 0;
+    /// These two ask the system about fileno(); a stream that knows better says so.
+    virtual address getsockname() const;
+    virtual address getpeername() const;
 };
 
 /// An owning, movable socket, non-blocking and close-on-exec from the start.  An empty one has
@@ -52,6 +55,9 @@ public:
 
     /// Python: a connected pair, socket.socketpair(AF_UNIX, type).
     static std::pair<socket, socket> pair(int type = SOCK_STREAM);
+
+    /// What it works through, or null.  Python: self.socket, for a method that only its class has.
+    stream* layer() const noexcept { return layer_.get(); }
 
     int fileno() const noexcept { return layer_ ? layer_->fileno() : fd_.get(); }
     /// Python: `sock is not None`, and not closed.
