@@ -6,8 +6,11 @@
 // - EV_EOF on the read filter means that the peer will send no more, which poll(2) reports as
 //   POLLIN alone unless our own side is shut too (POLLHUP); poll(2) is asked which.
 // - A closed descriptor leaves the set in silence; removing it then fails with ENOENT or EBADF.
-// - A filter that cannot be registered comes back as an EV_ERROR entry, not as a failed call,
-//   when there is room for it.
+//   So a filter is added again whenever it is wanted, though we believe it to be there.
+// - A file is readable only before its end, and has no write filter; some devices have no filters
+//   at all; a pipe whose reader is gone refuses the write filter with EPIPE; only sockets have
+//   out-of-band data.  select(2) and poll(2) say that the first two are always ready.
+// - A child of fork(2) does not get the queue: the number is free there, and soon another file's.
 #include <platform/error.hpp>
 #include <platform/pollers.hpp>
 #include <platform/unique_fd.hpp>
@@ -15,6 +18,7 @@
 #include <algorithm>
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include <sys/event.h>
@@ -25,46 +29,61 @@ namespace {
 
 using filter = decltype(std::declval<struct ::kevent>().filter);
 
-struct ::kevent change(int fd, filter which, unsigned flags) {
+struct ::kevent change(int fd, filter which, bool wanted) {
     struct ::kevent entry {};
     entry.ident = static_cast<decltype(entry.ident)>(fd);
     entry.filter = which;
-    entry.flags = static_cast<decltype(entry.flags)>(flags);
+    // With a receipt for each, one call makes several changes and says how each of them went.
+    entry.flags = EV_RECEIPT;
+    entry.flags |= static_cast<decltype(entry.flags)>(wanted ? EV_ADD : EV_DELETE);
 #ifdef EVFILT_EXCEPT
     if (which == EVFILT_EXCEPT) entry.fflags = NOTE_OOB;
 #endif
     return entry;
 }
 
+constexpr events meaning(filter which) {
+    if (which == EVFILT_READ) return events::read;
+    return which == EVFILT_WRITE ? events::write : events::priority;
+}
+
 constexpr events from_kernel(const struct ::kevent& entry) {
     if (entry.flags & EV_ERROR) return events::invalid;
-    auto what = events::priority;
-    if (entry.filter == EVFILT_READ) what = events::read;
-    if (entry.filter == EVFILT_WRITE) what = events::write;
+    auto what = meaning(entry.filter);
     if (entry.flags & EV_EOF) what |= events::hangup;  // perhaps: wait_once() asks
     return what;
 }
 
+bool is_file(int fd) {
+    struct stat status;
+    return ::fstat(fd, &status) == 0 && (S_ISREG(status.st_mode) || S_ISDIR(status.st_mode));
+}
+
 class kqueue_poller final : public poller {
 public:
-    kqueue_poller() : kernel_(::kqueue()) {
+    kqueue_poller() : kernel_(::kqueue()), forks_(fork_count()) {
         if (kernel_.get() < 0) throw_errno("kqueue");
         if (::fcntl(kernel_.get(), F_SETFD, FD_CLOEXEC) < 0) throw_errno("fcntl");
+    }
+
+    ~kqueue_poller() override {
+        if (forks_ != fork_count()) static_cast<void>(kernel_.release());  // not ours to close
     }
 
     void watch(int fd, events interest) override {
         const auto at = static_cast<std::size_t>(fd);
         if (at >= registered_.size()) registered_.resize(at + 1, events::none);
-        const auto before = registered_[at];
-        registered_[at] = events::none;  // if one of the next throws, we know the least
-        sync(fd, EVFILT_READ, events::read, before, interest);
-        sync(fd, EVFILT_WRITE, events::write, before, interest);
-#ifdef EVFILT_EXCEPT
-        sync(fd, EVFILT_EXCEPT, events::priority, before, interest);
-#endif
+        std::erase_if(always_, [fd](const ready& each) { return each.fd == fd; });
+        const auto before = std::exchange(registered_[at], events::none);
+        if (before != events::none) --count_;
+
+        if (interest != events::none && is_file(fd)) {
+            always_.push_back({fd, interest & (events::read | events::write)});
+            return;
+        }
+        sync(fd, before, interest);
         registered_[at] = interest;
-        if (before == events::none && interest != events::none) ++count_;
-        if (before != events::none && interest == events::none) --count_;
+        if (interest != events::none) ++count_;
     }
 
     std::string_view name() const noexcept override { return "kqueue"; }
@@ -72,44 +91,73 @@ public:
 protected:
     bool wait_once(timeout limit, std::vector<ready>& found) override {
         room_.resize(std::max<std::size_t>(64, count_ * 3));
+        if (!always_.empty()) limit = 0.0;
         ::timespec ts{};
         if (!limit.forever()) ts = limit.timespec();
         const int count = ::kevent(kernel_.get(), nullptr, 0, room_.data(),
                                    static_cast<int>(room_.size()), limit.forever() ? nullptr : &ts);
         if (count < 0 && errno == EINTR) return false;
         if (count < 0) throw_errno("kevent");
-        for (int i = 0; i < count; ++i) merge(room_[static_cast<std::size_t>(i)], found);
-        for (const auto& each : found) places_[static_cast<std::size_t>(each.fd)] = 0;
+        for (int i = 0; i < count; ++i) {
+            const auto& entry = room_[static_cast<std::size_t>(i)];
+            join(static_cast<int>(entry.ident), from_kernel(entry), found);
+        }
+        for (const auto& each : always_) join(each.fd, each.what, found);
         ask_poll(found, events::hangup);
         return true;
     }
 
 private:
-    /// Adds or removes one filter.  Removing one that is gone is no error.
-    void sync(int fd, filter which, events bit, events before, events interest) {
-        const bool has = any(before & bit), wants = any(interest & bit);
-        if (!wants && !has) return;
-        const auto entry = change(fd, which, wants ? EV_ADD : EV_DELETE);
-        if (::kevent(kernel_.get(), &entry, 1, nullptr, 0, nullptr) == 0) return;
-        if (wants) throw_errno("kevent");
+    /// Adds the filters that are wanted and removes those that are not, in one call.
+    void sync(int fd, events before, events interest) {
+        struct ::kevent changes[3];
+        int count = 0;
+        const auto put = [&](filter which) {
+            const bool wanted = any(interest & meaning(which));
+            if (wanted || any(before & meaning(which))) changes[count++] = change(fd, which, wanted);
+        };
+        put(EVFILT_READ);
+        put(EVFILT_WRITE);
+#ifdef EVFILT_EXCEPT
+        put(EVFILT_EXCEPT);
+#endif
+        if (count == 0) return;
+        count = ::kevent(kernel_.get(), changes, count, changes, count, nullptr);
+        if (interest == events::none) return;
+        if (count < 0) throw_errno("kevent");
+        for (int i = 0; i < count; ++i)
+            if (changes[i].data != 0 && any(interest & meaning(changes[i].filter)))
+                refused(fd, meaning(changes[i].filter), static_cast<int>(changes[i].data));
     }
 
-    /// Joins the filters of one descriptor into one entry of `found`.
-    void merge(const struct ::kevent& entry, std::vector<ready>& found) {
-        const auto at = static_cast<std::size_t>(entry.ident);
+    /// A filter could not be added.
+    void refused(int fd, events what, int error) {
+        const bool unsuited = error == EINVAL || error == ENODEV || error == ENOTSUP ||
+                              error == EOPNOTSUPP || error == EPERM;
+        if (!unsuited && error != EPIPE) throw os_error(error, "kevent");
+        if (what == events::priority) return;        // so there is never any
+        if (error == EPIPE) what |= events::hangup;  // or error: poll(2) will be asked
+        always_.push_back({fd, what});
+    }
+
+    /// Adds to the entry of `fd` in `found`, or makes it.
+    void join(int fd, events what, std::vector<ready>& found) {
+        const auto at = static_cast<std::size_t>(fd);
         if (at >= places_.size()) places_.resize(at + 1, 0);
-        if (places_[at] == 0) {
-            found.push_back({static_cast<int>(entry.ident), events::none});
+        if (places_[at] >= found.size() || found[places_[at]].fd != fd) {
             places_[at] = found.size();
+            found.push_back({fd, events::none});
         }
-        found[places_[at] - 1].what |= from_kernel(entry);
+        found[places_[at]].what |= what;
     }
 
     unique_fd kernel_;
+    unsigned forks_;                   // fork_count() when it was made
     std::vector<events> registered_;   // by descriptor
     std::size_t count_ = 0;            // how many of them are not none
+    std::vector<ready> always_;        // what no filter can tell is always ready
     std::vector<struct ::kevent> room_;
-    std::vector<std::size_t> places_;  // by descriptor, during a wait: 1 + its place in `found`
+    std::vector<std::size_t> places_;  // by descriptor: its place in the last `found` it was in
 };
 
 }  // namespace

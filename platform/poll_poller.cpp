@@ -78,6 +78,15 @@ private:
 
 }  // namespace
 
+void ask_poll(std::vector<ready>& found, events doubtful) {
+    for (auto& each : found) {
+        if (!any(each.what & doubtful)) continue;
+        each.what = each.what & (events::read | events::priority | events::write);
+        pollfd entry{each.fd, to_kernel(each.what), 0};
+        if (::poll(&entry, 1, 0) == 1) each.what = from_kernel(entry.revents);
+    }
+}
+
 std::unique_ptr<poller> make_poll_poller() { return std::make_unique<poll_poller>(); }
 
 }  // namespace asyncore::platform

@@ -7,7 +7,6 @@
 #include <atomic>
 #include <cstdlib>
 
-#include <poll.h>
 #include <pthread.h>
 
 namespace asyncore::platform {
@@ -66,17 +65,6 @@ void poller::wait(timeout limit, std::vector<ready>& found) {
     }
     const auto start = clock::now();
     while (!wait_once(limit.after(clock::now() - start), found)) {}
-}
-
-void ask_poll(std::vector<ready>& found, events doubtful) {
-    for (auto& each : found) {
-        if (!any(each.what & doubtful)) continue;
-        pollfd entry{each.fd, 0, 0};
-        if (::poll(&entry, 1, 0) < 0) continue;
-        each.what = each.what & (events::read | events::priority | events::write);
-        if (entry.revents & POLLHUP) each.what |= events::hangup;
-        if (entry.revents & POLLERR) each.what |= events::error;
-    }
 }
 
 unsigned fork_count() noexcept {

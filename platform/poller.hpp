@@ -75,8 +75,8 @@ const std::vector<std::string_view>& poller_names();
 /// Throws: std::invalid_argument for a name that this system does not have.
 std::unique_ptr<poller> make_poller(std::string_view name = {});
 
-/// Asks poll(2), without waiting, whether there is a hang-up or an error on those of `found` that
-/// have any of `doubtful` set.  For mechanisms that cannot tell these from end of file.
+/// Has poll(2) say, without waiting, what those of `found` are ready for that have any of
+/// `doubtful` set.  For mechanisms that cannot tell a hang-up or an error from end of file.
 void ask_poll(std::vector<ready>& found, events doubtful);
 
 /// How many forks lie between the start of the program and this process.  An epoll or kqueue
