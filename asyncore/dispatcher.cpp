@@ -2,6 +2,7 @@
 #include <asyncore/dispatcher.hpp>
 
 #include <asyncore/errors.hpp>
+#include <platform/shed.hpp>
 #include <platform/sigpipe.hpp>
 
 #include <cstdint>
@@ -98,6 +99,7 @@ bool dispatcher::writable() { return true; }
 void dispatcher::listen(int num) {
     accepting = true;
     interest_changed();
+    platform::reserve_descriptor();
     socket.listen(num);
 }
 
@@ -125,6 +127,10 @@ std::optional<std::pair<socket_t, address>> dispatcher::accept() {
     auto pair = socket.accept(err);
     if (err == 0) return pair;
     if (err == EWOULDBLOCK || err == EAGAIN || err == ECONNABORTED) return std::nullopt;
+    if ((err == EMFILE || err == ENFILE) && platform::shed_connection(socket.fileno())) {
+        log_info("no descriptors left, a connection was dropped", "error");
+        return std::nullopt;
+    }
     throw platform::os_error(err, "accept");
 }
 

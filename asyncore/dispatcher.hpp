@@ -91,6 +91,8 @@ public:
     /// Ends in handle_connect(), at once or later, or in handle_error().
     virtual void connect(const address& address);
     /// Returns: nothing if nobody waits any more.
+    /// Differs: D13 - when the process has no descriptor left, drops the one who waits; Python
+    ///          throws, and so closes the listener.
     virtual std::optional<std::pair<socket_t, address>> accept();
     /// Returns: how many bytes were sent.  0 if there is no room, or if the peer is gone: then
     ///          handle_close() was called.
