@@ -184,8 +184,12 @@ const std::map<std::string, action> actions{
          s.pairs[2].get()->close();
          s.bystanders_live = false;
          auto [ours, theirs] = socket_t::pair();
-         REQUIRE(::dup2(ours.fileno(), fd) == fd);
-         s.extra.push_back(s.make(socket_t(asyncore::platform::unique_fd(fd))));
+         if (theirs.fileno() == fd) std::swap(ours, theirs);
+         if (ours.fileno() != fd) {
+             REQUIRE(::dup2(ours.fileno(), fd) == fd);
+             ours = socket_t(asyncore::platform::unique_fd(fd));
+         }
+         s.extra.push_back(s.make(std::move(ours)));
          s.extra.back().peer = std::move(theirs);
          s.extra.back().get()->at = "recv";
          s.extra.back().get()->act = [] { FAIL("an event of the channel before it"); };
