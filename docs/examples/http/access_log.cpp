@@ -1,0 +1,39 @@
+#include "access_log.hpp"
+
+#include <time.h>
+
+namespace http {
+
+namespace {
+
+constexpr std::size_t longest_request = 2048;
+
+std::string escaped(std::string_view text) {
+    constexpr std::string_view digits = "0123456789abcdef";
+    std::string result;
+    for (const char c : text) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (c == '"' || c == '\\') result += {'\\', c};
+        else if (byte >= 32 && byte < 127) result += c;
+        else result += {'\\', 'x', digits[byte >> 4], digits[byte & 15]};
+    }
+    return result;
+}
+
+}  // namespace
+
+void access_log::line(std::string_view host, std::time_t when, std::string_view request, int status,
+                      std::uint64_t bytes) {
+    std::tm utc{};
+    ::gmtime_r(&when, &utc);
+    char date[64];
+    std::strftime(date, sizeof date, "%d/%b/%Y:%H:%M:%S +0000", &utc);
+    out_ << host << " - - [" << date << "] \"" << escaped(request.substr(0, longest_request))
+         << "\" " << status << ' ';
+    // "-" is how the format says that no body was sent.
+    if (bytes == 0) out_ << '-';
+    else out_ << bytes;
+    out_ << std::endl;
+}
+
+}  // namespace http

@@ -1,0 +1,110 @@
+// What the port needs of Python itself: the methods of str and bytes, repr(), print(), getfqdn()
+// and getopt.  Text is UTF-8 in a std::string, so are bytes; which of the two it is, is known by
+// whoever holds it.
+#pragma once
+
+#include <platform/address.hpp>
+
+#include <map>
+#include <optional>
+#include <ostream>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace py {
+
+using asyncore::platform::address;
+using list = std::vector<std::string>;
+
+/// Python: ValueError is std::invalid_argument here; UnicodeError derives from it in both.
+class UnicodeError : public std::invalid_argument {
+    using std::invalid_argument::invalid_argument;
+};
+
+/// Python: AttributeError and TypeError, which C++ has no use for; only the port's own mistakes.
+class AttributeError : public std::logic_error {
+    using std::logic_error::logic_error;
+};
+
+// str and bytes
+
+/// Python: bytes.decode('utf-8').
+/// Throws: UnicodeError, also for surrogates, as Python does.
+const std::string& decode_utf8(const std::string& bytes);
+/// Python: str.encode('ascii').
+/// Throws: UnicodeError.
+std::string_view encode_ascii(std::string_view text);
+
+/// The next character of UTF-8, taken off the front; a byte that is none stands for itself.
+char32_t next(std::string_view& text);
+
+bool isspace(char32_t c);
+bool isalnum(std::string_view text);  // False if it is empty; so is isdigit()
+bool isdigit(std::string_view text);  // Differs: ASCII digits only
+std::string upper(std::string_view text);  // Differs: letter by letter: "ß" stays
+std::string_view lstrip(std::string_view text);
+std::string_view strip(std::string_view text);
+list split(std::string_view text);                              // at white space
+list split(std::string_view text, std::string_view separator);
+std::string join(std::string_view separator, const list& parts);
+list splitlines_of_str(std::string_view text);
+list splitlines_of_bytes(std::string_view bytes);
+/// Python: int().  A number too large is the largest there is.
+/// Throws: std::invalid_argument.
+long long to_int(std::string_view text);
+
+// repr() and print()
+
+/// What prints as repr(value) does, at the time it is printed.
+template <class Value>
+struct repr {
+    const Value& value;
+    bool is_bytes = false;
+};
+template <class Value>
+repr(const Value&) -> repr<Value>;
+template <class Value>
+repr(const Value&, bool) -> repr<Value>;
+
+std::string repr_of(std::string_view text, bool is_bytes);
+std::string repr_of(const std::string& text, bool is_bytes);
+std::string repr_of(const std::optional<std::string>& text, bool is_bytes);
+std::string repr_of(const list& texts, bool is_bytes);
+std::string repr_of(const address& name, bool is_bytes);  // a tuple
+std::string repr_of(const std::map<std::string, std::pair<int, std::string>>& refused, bool);
+
+template <class Value>
+std::ostream& operator<<(std::ostream& out, const repr<Value>& what) {
+    return out ? out << repr_of(what.value, what.is_bytes) : out;
+}
+
+/// Python: print(first, *rest, file=out).  A stream without a buffer costs nothing.
+template <class First, class... Rest>
+void print(std::ostream& out, const First& first, const Rest&... rest) {
+    if (!out) return;
+    out << first;
+    ((out << ' ' << rest), ...);
+    out << '\n';
+}
+
+// socket
+
+/// Python: socket.getfqdn().
+std::string getfqdn();
+
+// getopt
+
+struct getopt_error : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+/// Python: getopt.getopt(), with its messages.
+/// Returns: pairs of option and argument, and the other arguments.
+/// Throws: getopt_error.
+std::pair<std::vector<std::pair<std::string, std::string>>, list>
+getopt(list args, std::string_view shortopts, const list& longopts);
+
+}  // namespace py
