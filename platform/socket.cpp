@@ -24,6 +24,10 @@ void check(int status, const char* system_call) {
     if (status < 0) throw_errno(system_call);
 }
 
+void refuse(int flags) {
+    if (flags != 0) throw std::invalid_argument("flags are not for a socket that is a stream");
+}
+
 #ifdef SOCK_CLOEXEC
 constexpr int open_flags = SOCK_NONBLOCK | SOCK_CLOEXEC;
 
@@ -115,18 +119,24 @@ int socket::connect_ex(const address& name) {
     return ::connect(fileno(), generic(form.name), form.length) == 0 ? 0 : errno;
 }
 
-transfer socket::recv(std::span<char> buffer) {
-    if (layer_) return layer_->recv(buffer);
+transfer socket::recv(std::span<char> buffer, int flags) {
+    if (layer_) {
+        refuse(flags);
+        return layer_->recv(buffer);
+    }
     ssize_t count = 0;
-    do count = ::recv(fd_.get(), buffer.data(), buffer.size(), 0);
+    do count = ::recv(fd_.get(), buffer.data(), buffer.size(), flags);
     while (count < 0 && errno == EINTR);
     return result(count);
 }
 
-transfer socket::send(std::string_view data) {
-    if (layer_) return layer_->send(data);
+transfer socket::send(std::string_view data, int flags) {
+    if (layer_) {
+        refuse(flags);
+        return layer_->send(data);
+    }
     ssize_t count = 0;
-    do count = ::send(fd_.get(), data.data(), data.size(), no_signal);
+    do count = ::send(fd_.get(), data.data(), data.size(), flags | no_signal);
     while (count < 0 && errno == EINTR);
     return result(count);
 }

@@ -70,8 +70,10 @@ public:
     /// Starts to connect.  Returns: 0 or an errno, as Python's connect_ex().
     int connect_ex(const address& name);
 
-    transfer recv(std::span<char> buffer);  // count 0 with error 0: end of file
-    transfer send(std::string_view data);   // never raises SIGPIPE
+    /// `flags` are recv(2)'s and send(2)'s: MSG_OOB, MSG_PEEK.  A stream takes none, and throws
+    /// std::invalid_argument.
+    transfer recv(std::span<char> buffer, int flags = 0);  // count 0 with error 0: end of file
+    transfer send(std::string_view data, int flags = 0);   // never raises SIGPIPE
     transfer recvfrom(std::span<char> buffer, address& from);
     transfer sendto(std::string_view data, const address& to);
     void shutdown(int how);  // SHUT_RD, SHUT_WR or SHUT_RDWR
