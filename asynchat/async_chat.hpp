@@ -76,6 +76,7 @@ public:
     /// Queues `data` in pieces of ac_out_buffer_size, and sends once.  What cannot be sent now is
     /// copied, so `data` need not outlive the call.
     virtual void push(std::string_view data);
+    void push(std::nullptr_t) = delete;  // nor push(0): std::string_view would read from there
     /// Queues a producer, and sends once.  A null one means: close here.
     virtual void push_with_producer(std::shared_ptr<producer> made);
     template <std::derived_from<producer> Producer>

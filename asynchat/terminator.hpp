@@ -30,6 +30,7 @@ class terminator_t {
 public:
     terminator_t() noexcept = default;
     terminator_t(none_t) noexcept {}
+    terminator_t(std::nullptr_t) = delete;  // Python's None is `none`
     /// Throws: std::invalid_argument for a number that std::ptrdiff_t cannot hold.
     template <std::integral Integer>
         requires(!std::same_as<Integer, char> && !std::same_as<Integer, bool>)
