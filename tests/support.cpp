@@ -1,0 +1,114 @@
+#include "support.hpp"
+
+#include <platform/error.hpp>
+
+#include <cstdlib>
+#include <fstream>
+#include <iostream>
+#include <stdexcept>
+#include <system_error>
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+
+namespace support {
+
+using asyncore::platform::address;
+using asyncore::platform::throw_errno;
+using std::chrono::milliseconds;
+
+namespace {
+
+bool wait_for(int fd, short events, milliseconds limit) {
+    pollfd asked{fd, events, 0};
+    return ::poll(&asked, 1, static_cast<int>(limit.count())) > 0;
+}
+
+}  // namespace
+
+bool IPV6_ENABLED() {
+    try {
+        asyncore::platform::socket(AF_INET6, SOCK_STREAM).bind(address(HOSTv6, 0));
+        return true;
+    } catch (const std::system_error&) {
+        return false;
+    }
+}
+
+std::uint16_t bind_port(asyncore::platform::socket& sock) {
+    sock.bind(address(HOST, 0));
+    return sock.getsockname().port();
+}
+
+asyncore::platform::socket blocking(asyncore::platform::socket sock, milliseconds patience) {
+    sock.setblocking(true);
+    timeval limit{};
+    limit.tv_sec = static_cast<time_t>(patience.count() / 1000);
+    limit.tv_usec = static_cast<suseconds_t>(patience.count() % 1000 * 1000);
+    for (const int option : {SO_RCVTIMEO, SO_SNDTIMEO})
+        if (::setsockopt(sock.fileno(), SOL_SOCKET, option, &limit, sizeof limit) < 0)
+            throw_errno("setsockopt");
+    return sock;
+}
+
+bool wait_readable(int fd, milliseconds limit) { return wait_for(fd, POLLIN, limit); }
+
+bool wait_writable(int fd, milliseconds limit) { return wait_for(fd, POLLOUT, limit); }
+
+void Event::set() {
+    const std::lock_guard lock(mutex_);
+    set_ = true;
+    changed_.notify_all();
+}
+
+void Event::clear() {
+    const std::lock_guard lock(mutex_);
+    set_ = false;
+}
+
+void Event::wait() {
+    std::unique_lock lock(mutex_);
+    // By the system's clock: ThreadSanitizer does not know what waits by the steady one.
+    const auto limit = std::chrono::system_clock::now() + std::chrono::minutes(1);
+    if (!changed_.wait_until(lock, limit, [&] { return set_; }))
+        throw std::runtime_error("the event was not set");
+}
+
+TempDir::TempDir() {
+    auto name = (std::filesystem::temp_directory_path() / "asyncore.XXXXXX").string();
+    if (!::mkdtemp(name.data())) throw_errno("mkdtemp");
+    path_ = name;
+}
+
+TempDir::~TempDir() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+}
+
+captured_output::captured_output(std::ostream& stream)
+    : stream_(stream), before_(stream.rdbuf(text_.rdbuf())) {}
+
+captured_output::~captured_output() { stream_.rdbuf(before_); }
+
+captured_output captured_stdout() { return captured_output(std::cout); }
+
+captured_output captured_stderr() { return captured_output(std::cerr); }
+
+std::vector<std::string> splitlines(const std::string& text) {
+    std::vector<std::string> lines;
+    std::istringstream in(text);
+    for (std::string line; std::getline(in, line);) lines.push_back(line);
+    return lines;
+}
+
+std::string read_file(const std::string& path) {
+    std::ifstream file(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), {}};
+}
+
+void write_file(const std::string& path, std::string_view data) {
+    std::ofstream(path, std::ios::binary) << data;
+}
+
+}  // namespace support

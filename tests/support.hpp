@@ -1,0 +1,91 @@
+// What CPython's tests take from threading, io and test.support, under the names it has there.
+#pragma once
+
+#include <platform/socket.hpp>
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <filesystem>
+#include <iosfwd>
+#include <mutex>
+#include <sstream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace support {
+
+/// Python: "localhost".  In digits, so that no test leans on a resolver.
+inline constexpr std::string_view HOST = "127.0.0.1";
+inline constexpr std::string_view HOSTv6 = "::1";
+
+/// Whether a socket can be bound to HOSTv6.
+bool IPV6_ENABLED();
+
+/// Binds `sock` to a free port of HOST, and returns the port.
+std::uint16_t bind_port(asyncore::platform::socket& sock);
+
+/// A socket that blocks, as sockets do in Python unless told otherwise; but never for longer than
+/// `patience`, so that a defect of the library is a failure and no hang.
+asyncore::platform::socket
+blocking(asyncore::platform::socket sock,
+         std::chrono::milliseconds patience = std::chrono::seconds(30));
+
+/// Waits until there is something to read, or room to write.  False: not within `limit`.
+bool wait_readable(int fd, std::chrono::milliseconds limit);
+bool wait_writable(int fd, std::chrono::milliseconds limit);
+
+/// Python: threading.Event.
+class Event {
+public:
+    void set();
+    void clear();
+    /// Throws: std::runtime_error if nobody sets it for a minute.
+    void wait();
+
+private:
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    bool set_ = false;
+};
+
+/// A directory of its own that goes with all that is in it.
+class TempDir {
+public:
+    TempDir();
+    ~TempDir();
+    TempDir(const TempDir&) = delete;
+    TempDir& operator=(const TempDir&) = delete;
+    std::string operator/(std::string_view name) const { return (path_ / name).string(); }
+
+private:
+    std::filesystem::path path_;
+};
+
+/// Collects what is written to a stream while it lives.
+class captured_output {
+public:
+    explicit captured_output(std::ostream& stream);
+    ~captured_output();
+    captured_output(const captured_output&) = delete;
+    captured_output& operator=(const captured_output&) = delete;
+    std::string getvalue() const { return text_.str(); }
+
+private:
+    std::ostream& stream_;
+    std::ostringstream text_;
+    std::streambuf* before_;
+};
+captured_output captured_stdout();
+captured_output captured_stderr();
+
+/// Python: text.splitlines().
+std::vector<std::string> splitlines(const std::string& text);
+
+/// Python: open(path, 'rb').read().
+std::string read_file(const std::string& path);
+/// Python: open(path, 'wb').write(data).
+void write_file(const std::string& path, std::string_view data);
+
+}  // namespace support
