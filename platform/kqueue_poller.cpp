@@ -5,11 +5,15 @@
 //   belongs to one descriptor must be put together again.
 // - EV_EOF on the read filter means that the peer will send no more, which poll(2) reports as
 //   POLLIN alone unless our own side is shut too (POLLHUP); poll(2) is asked which.
+// - macOS reports EV_EOF on the filter of out-of-band data as well, and for ever: to someone who
+//   is not reading, that is no news.
 // - A closed descriptor leaves the set in silence; removing it then fails with ENOENT or EBADF.
 //   So a filter is added again whenever it is wanted, though we believe it to be there.
 // - A file is readable only before its end, and has no write filter; some devices have no filters
-//   at all; a pipe whose reader is gone refuses the write filter with EPIPE; only sockets have
-//   out-of-band data.  select(2) and poll(2) say that the first two are always ready.
+//   at all, or, on macOS, only with a low water mark; a pipe whose reader is gone refuses the write
+//   filter with EPIPE; only sockets have out-of-band data.  select(2) and poll(2) say that files
+//   and such devices are always ready.
+// - FreeBSD has no filter for out-of-band data: there it goes unnoticed.
 // - A child of fork(2) does not get the queue: the number is free there, and soon another file's.
 #include <platform/error.hpp>
 #include <platform/pollers.hpp>
@@ -49,14 +53,15 @@ constexpr events meaning(filter which) {
 
 constexpr events from_kernel(const struct ::kevent& entry) {
     if (entry.flags & EV_ERROR) return events::invalid;
-    auto what = meaning(entry.filter);
-    if (entry.flags & EV_EOF) what |= events::hangup;  // perhaps: wait_once() asks
-    return what;
+    const auto what = meaning(entry.filter);
+    if (!(entry.flags & EV_EOF)) return what;
+    // Perhaps a hang-up: wait_once() asks.
+    return what == events::priority ? events::hangup : what | events::hangup;
 }
 
-bool is_file(int fd) {
+mode_t mode_of(int fd) {
     struct stat status;
-    return ::fstat(fd, &status) == 0 && (S_ISREG(status.st_mode) || S_ISDIR(status.st_mode));
+    return ::fstat(fd, &status) == 0 ? status.st_mode : 0;
 }
 
 class kqueue_poller final : public poller {
@@ -73,16 +78,17 @@ public:
     void watch(int fd, events interest) override {
         const auto at = static_cast<std::size_t>(fd);
         if (at >= registered_.size()) registered_.resize(at + 1, events::none);
-        std::erase_if(always_, [fd](const ready& each) { return each.fd == fd; });
+        not_always(fd);
         const auto before = std::exchange(registered_[at], events::none);
         if (before != events::none) --count_;
 
-        if (interest != events::none && is_file(fd)) {
+        const auto mode = interest != events::none ? mode_of(fd) : 0;
+        if (S_ISREG(mode) || S_ISDIR(mode)) {
             always_.push_back({fd, interest & (events::read | events::write)});
             return;
         }
-        sync(fd, before, interest);
-        registered_[at] = interest;
+        sync(fd, before, interest, S_ISCHR(mode));
+        registered_[at] = interest;  // unless it throws: then nothing is
         if (interest != events::none) ++count_;
     }
 
@@ -101,15 +107,19 @@ protected:
         for (int i = 0; i < count; ++i) {
             const auto& entry = room_[static_cast<std::size_t>(i)];
             join(static_cast<int>(entry.ident), from_kernel(entry), found);
+#ifdef EVFILT_EXCEPT
+            if (entry.filter == EVFILT_EXCEPT && (entry.flags & EV_EOF))
+                sync(static_cast<int>(entry.ident), events::priority, events::none, false);
+#endif
         }
         for (const auto& each : always_) join(each.fd, each.what, found);
         ask_poll(found, events::hangup);
-        return true;
+        return count == 0 || !found.empty();
     }
 
 private:
     /// Adds the filters that are wanted and removes those that are not, in one call.
-    void sync(int fd, events before, events interest) {
+    void sync(int fd, events before, events interest, [[maybe_unused]] bool device) {
         struct ::kevent changes[3];
         int count = 0;
         const auto put = [&](filter which) {
@@ -117,6 +127,9 @@ private:
             if (wanted || any(before & meaning(which))) changes[count++] = change(fd, which, wanted);
         };
         put(EVFILT_READ);
+#ifdef NOTE_LOWAT
+        if (device && count == 1) changes[0].fflags = NOTE_LOWAT, changes[0].data = 1;
+#endif
         put(EVFILT_WRITE);
 #ifdef EVFILT_EXCEPT
         put(EVFILT_EXCEPT);
@@ -134,10 +147,18 @@ private:
     void refused(int fd, events what, int error) {
         const bool unsuited = error == EINVAL || error == ENODEV || error == ENOTSUP ||
                               error == EOPNOTSUPP || error == EPERM;
-        if (!unsuited && error != EPIPE) throw os_error(error, "kevent");
+        if (!unsuited && error != EPIPE) {
+            not_always(fd);
+            sync(fd, events::read | events::write | events::priority, events::none, false);
+            throw os_error(error, "kevent");
+        }
         if (what == events::priority) return;        // so there is never any
         if (error == EPIPE) what |= events::hangup;  // or error: poll(2) will be asked
         always_.push_back({fd, what});
+    }
+
+    void not_always(int fd) {
+        std::erase_if(always_, [fd](const ready& each) { return each.fd == fd; });
     }
 
     /// Adds to the entry of `fd` in `found`, or makes it.

@@ -78,13 +78,21 @@ private:
 
 }  // namespace
 
+// macOS says POLLHUP when the one side that it was asked about has ended; elsewhere it means that
+// both have.  Asked about each side for itself, all systems say the same.
 void ask_poll(std::vector<ready>& found, events doubtful) {
     for (auto& each : found) {
         if (!any(each.what & doubtful)) continue;
-        each.what = each.what & (events::read | events::priority | events::write);
-        pollfd entry{each.fd, to_kernel(each.what), 0};
-        if (::poll(&entry, 1, 0) == 1) each.what = from_kernel(entry.revents);
+        const auto reading = each.what & (events::read | events::priority);
+        const auto writing = each.what & events::write;
+        pollfd sides[] = {{each.fd, to_kernel(reading | events::read), 0},
+                          {each.fd, to_kernel(events::write), 0}};
+        if (::poll(sides, 2, 0) < 0) continue;
+        const auto in = from_kernel(sides[0].revents), out = from_kernel(sides[1].revents);
+        each.what = (in & reading) | writing | (in & out & events::hangup) |
+                    ((in | out) & (events::error | events::invalid));
     }
+    std::erase_if(found, [](const ready& each) { return each.what == events::none; });
 }
 
 std::unique_ptr<poller> make_poll_poller() { return std::make_unique<poll_poller>(); }

@@ -76,7 +76,8 @@ const std::vector<std::string_view>& poller_names();
 std::unique_ptr<poller> make_poller(std::string_view name = {});
 
 /// Has poll(2) say, without waiting, what those of `found` are ready for that have any of
-/// `doubtful` set.  For mechanisms that cannot tell a hang-up or an error from end of file.
+/// `doubtful` set; who turns out not to be leaves.  For mechanisms that cannot tell a hang-up or an
+/// error from end of file.
 void ask_poll(std::vector<ready>& found, events doubtful);
 
 /// How many forks lie between the start of the program and this process.  An epoll or kqueue

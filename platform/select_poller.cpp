@@ -60,8 +60,9 @@ protected:
             count -= any(what & events::read) + any(what & events::write) +
                      any(what & events::priority);
         }
+        const bool some = !found.empty();
         ask_poll(found, events::read | events::write);
-        return true;
+        return !some || !found.empty();
     }
 
 private:
