@@ -5,8 +5,8 @@
 //   it knows a file from another under the same number, as kqueue does.
 // - When something is ready is Linux's word, since poll(2) gives it; how it is told (separate
 //   filters, EV_EOF, receipts, order, errors) is the manual page's.
-// - What cannot be followed here is refused with EINVAL rather than pretended: EV_CLEAR,
-//   NOTE_LOWAT, and filters other than the three.
+// - What cannot be followed here is refused with EINVAL rather than pretended: EV_CLEAR, other low
+//   water marks than 1, and filters other than the three.  A file that grows ends no wait.
 // - `fflags` never holds the socket's error: on Linux, to look at SO_ERROR is to take it.
 #include <sys/event.h>
 
@@ -117,16 +117,17 @@ std::optional<struct kevent> look(struct kevent note, int revents) {
         if (gone || here.shut_for_writing()) note.flags = EV_EOF;
         return note;
     default:
-        if (!(revents & POLLPRI)) return {};
-        note.data = 1;
-        note.fflags = NOTE_OOB;
+        if (!(revents & POLLPRI) && !gone && !(revents & POLLRDHUP)) return {};
+        note.data = revents & POLLPRI ? 1 : 0;
+        if (revents & POLLPRI) note.fflags = NOTE_OOB;
+        else note.flags = EV_EOF;
         return note;
     }
 }
 
 short poll_flags(int filter) {
-    if (filter == EVFILT_READ) return POLLIN | POLLRDHUP;
-    return filter == EVFILT_WRITE ? POLLOUT : POLLPRI;
+    if (filter == EVFILT_WRITE) return POLLOUT;
+    return filter == EVFILT_READ ? POLLIN | POLLRDHUP : POLLPRI | POLLRDHUP;
 }
 
 // ---------------------------------------------------------------------------
@@ -141,7 +142,7 @@ struct note {
     std::uint64_t reported = 0;  // when; who waited longest is the first to be told
     dev_t device = 0;            // which file it is, since epoll does not know vnodes
     ino_t inode = 0;
-    bool vnode = false;
+    bool vnode = false, in_epoll = false;
 };
 
 class queue {
@@ -193,16 +194,15 @@ public:
         if (limit && limit->tv_sec < longest.count())
             rest = std::chrono::seconds(limit->tv_sec) + std::chrono::nanoseconds(limit->tv_nsec);
         const auto end = clock::now() + rest;
-        std::set<uintptr_t> deaf;
         for (;;) {
             bool at_once = false;
-            auto polled = list(deaf, at_once);
+            auto polled = list(at_once);
             if (at_once) rest = rest.zero();
             const struct timespec ts{static_cast<time_t>(rest.count() / 1000000000),
                                      static_cast<long>(rest.count() % 1000000000)};
             if (::ppoll(polled.data(), polled.size(), limit || at_once ? &ts : nullptr, nullptr) < 0)
                 return -1;
-            const int count = collect(polled, deaf, out, room);
+            const int count = collect(polled, out, room);
             if (count > 0) return count;
             rest = std::max(end - clock::now(), rest.zero());
             if (limit && rest == rest.zero()) return 0;
@@ -215,8 +215,11 @@ private:
         if (change.flags & EV_CLEAR) return EINVAL;
         if (change.filter == EVFILT_EXCEPT)
             return here.is(S_IFSOCK) && change.fflags == NOTE_OOB ? 0 : EINVAL;
-        if (change.fflags != 0) return EINVAL;
+        if (change.fflags != 0 && (change.fflags != NOTE_LOWAT || change.data != 1)) return EINVAL;
         if (change.filter == EVFILT_WRITE && here.is_vnode()) return EINVAL;
+        // "If the device does not support returning number of bytes, it will not allow the filter
+        // to be attached.  However, if the NOTE_LOWAT flag is specified …" (macOS)
+        if (change.filter == EVFILT_READ && here.is(S_IFCHR) && change.fflags == 0) return EINVAL;
         // Not in the manual, but in the kernels of FreeBSD and macOS.
         pollfd end{here.fd, POLLOUT, 0};
         if (change.filter == EVFILT_WRITE && here.is(S_IFIFO) && ::poll(&end, 1, 0) == 1 &&
@@ -228,15 +231,16 @@ private:
     int add(const struct kevent& change, const file& here) {
         if (const int error = allowed(change, here)) return error;
         epoll_event event{};
-        if (::epoll_ctl(fd_, EPOLL_CTL_ADD, here.fd, &event) == 0) {
-            drop(change.ident);  // another file had the number, with another filter
-        } else if (errno != EEXIST) {
-            if (errno != EPERM || !here.is_vnode()) return errno == EPERM ? EINVAL : errno;
-        }
+        const bool added = ::epoll_ctl(fd_, EPOLL_CTL_ADD, here.fd, &event) == 0;
+        const bool in_epoll = added || errno == EEXIST;
+        if (added) drop(change.ident);  // another file had the number, with another filter
+        if (!in_epoll && errno != EPERM) return errno;
+        if (!in_epoll && change.filter == EVFILT_WRITE) return EINVAL;
         auto& made = notes_[{change.ident, change.filter}];
         made.device = here.status.st_dev;
         made.inode = here.status.st_ino;
         made.vnode = here.is_vnode();
+        made.in_epoll = in_epoll;
         return 0;
     }
 
@@ -244,7 +248,8 @@ private:
         const file here(static_cast<int>(which.wanted.ident));
         if (here.status.st_dev != which.device || here.status.st_ino != which.inode) return false;
         epoll_event event{};
-        return here.open && (here.is_vnode() || ::epoll_ctl(fd_, EPOLL_CTL_MOD, here.fd, &event) == 0);
+        return here.open &&
+               (!which.in_epoll || ::epoll_ctl(fd_, EPOLL_CTL_MOD, here.fd, &event) == 0);
     }
 
     using place = std::map<key, note>::iterator;
@@ -264,11 +269,11 @@ private:
     }
 
     /// What to poll: an entry per descriptor.  Vnodes are looked at here and now.
-    std::vector<pollfd> list(const std::set<uintptr_t>& deaf, bool& at_once) {
+    std::vector<pollfd> list(bool& at_once) {
         const std::lock_guard lock(mutex_);
         std::vector<pollfd> all;
         for (const auto& [id, each] : notes_) {
-            if (!each.enabled || deaf.count(id.first)) continue;
+            if (!each.enabled) continue;
             const int fd = static_cast<int>(id.first);
             if (each.vnode) {
                 at_once = at_once || look(each.wanted, 0);
@@ -280,17 +285,12 @@ private:
         return all;
     }
 
-    int collect(const std::vector<pollfd>& polled, std::set<uintptr_t>& deaf, struct kevent* out,
-                int room) {
+    int collect(const std::vector<pollfd>& polled, struct kevent* out, int room) {
         const std::lock_guard lock(mutex_);
         std::vector<std::pair<note*, struct kevent>> found;
-        for (const auto& each : polled) {
-            if (each.revents == 0) continue;
-            const auto before = found.size();
-            look_at(static_cast<uintptr_t>(each.fd), each.revents, found);
-            // A hang-up that no filter of this descriptor cares for would end each wait at once.
-            if (found.size() == before) deaf.insert(static_cast<uintptr_t>(each.fd));
-        }
+        for (const auto& each : polled)
+            if (each.revents != 0)
+                look_at(static_cast<uintptr_t>(each.fd), each.revents, found);
         std::set<uintptr_t> vnodes;
         for (const auto& [id, each] : notes_)
             if (each.vnode) vnodes.insert(id.first);

@@ -35,7 +35,7 @@ struct kevent {
 #define EV_ERROR    0x4000
 #define EV_EOF      0x8000
 
-#define NOTE_LOWAT  0x0001  // of EVFILT_READ and EVFILT_WRITE; the stand-in refuses it
+#define NOTE_LOWAT  0x0001  // of EVFILT_READ and EVFILT_WRITE; the stand-in takes 1 only
 #define NOTE_OOB    0x0002  // of EVFILT_EXCEPT
 
 #define EV_SET(entry, ident_, filter_, flags_, fflags_, data_, udata_)                             \
