@@ -1,0 +1,13 @@
+#!/bin/sh
+# check_layering.sh ROOT: includes go one way, asynchat to asyncore to platform.
+cd "$1" || exit 2
+wrong=$(
+    grep -nE '#include <(asyncore|asynchat)/' platform/*.?pp
+    grep -nE '#include <asynchat/' asyncore/*.?pp
+    # One include root, so no relative includes either.
+    grep -nE '#include "' platform/*.?pp asyncore/*.?pp asynchat/*.?pp
+)
+[ -z "$wrong" ] && exit 0
+echo "$wrong"
+echo "includes go asynchat -> asyncore -> platform, as <folder/file.hpp>"
+exit 1

@@ -1,0 +1,304 @@
+// The map as a dict, and the turns that it takes.
+#include <asyncore/asyncore.hpp>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <memory>
+#include <random>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <pthread.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <doctest/doctest.h>
+
+using asyncore::channel_map;
+using asyncore::dispatcher;
+using asyncore::socket_t;
+
+namespace {
+
+/// Notes its name when it is read from, and is writable only on demand.
+struct named : dispatcher {
+    std::string name;
+    std::vector<std::string>& log;
+    bool wants_write = false;
+
+    named(std::string its_name, std::vector<std::string>& its_log, socket_t sock, channel_map* map)
+        : dispatcher(std::move(sock), map), name(std::move(its_name)), log(its_log) {}
+    bool writable() override { return wants_write; }
+    void handle_read() override {
+        log.push_back("read " + name);
+        recv(100);
+    }
+    void handle_write() override { log.push_back("write " + name); }
+    void handle_close() override {
+        log.push_back("close " + name);
+        close();
+    }
+};
+
+/// A channel that is no dispatcher: all that a map asks for.
+struct foreign : asyncore::channel {
+    int fd;
+    std::vector<std::string>& log;
+    foreign(int its_fd, std::vector<std::string>& its_log) : fd(its_fd), log(its_log) {}
+    bool readable() override { return true; }
+    bool writable() override { return false; }
+    void handle_read_event() override {
+        char byte = 0;
+        log.push_back(::read(fd, &byte, 1) == 1 ? std::string("got ") + byte : "nothing");
+    }
+    void handle_write_event() override {}
+    void handle_expt_event() override {}
+    void handle_close() override { log.push_back("close"); }
+    void handle_error() override { throw; }
+    void close() override {}
+};
+
+struct fixture {
+    std::vector<std::string> log;
+    channel_map map;
+    std::vector<socket_t> peers;
+    std::vector<std::shared_ptr<named>> made;
+
+    named& add(const std::string& name) {
+        auto [ours, theirs] = socket_t::pair();
+        peers.push_back(std::move(theirs));
+        made.push_back(asyncore::spawn<named>(name, log, std::move(ours), &map));
+        return *made.back();
+    }
+};
+
+}  // namespace
+
+TEST_CASE_FIXTURE(fixture, "it is a dict") {
+    CHECK(!map);
+    CHECK(map.empty());
+    auto &a = add("a"), &b = add("b");
+    CHECK(map);
+    CHECK(map.size() == 2);
+    CHECK(map.contains(a._fileno));
+    CHECK(map[b._fileno] == &b);
+    CHECK(map.get(9999) == nullptr);
+    CHECK(map.get(-7) == nullptr);
+    CHECK(map.keys() == std::vector<int>{a._fileno, b._fileno});
+    std::vector<int> walked;
+    for (const auto& [fd, value] : map) {
+        walked.push_back(fd);
+        CHECK(map[fd] == &value);
+    }
+    CHECK(walked == map.keys());
+
+    channel_map other;
+    other.update(map);
+    CHECK(other.size() == 2);
+    CHECK(map.erase(a._fileno));
+    CHECK(!map.erase(a._fileno));
+    CHECK(map.size() == 1);
+    map.swap(other);
+    CHECK(map.size() == 2);
+    CHECK(other.size() == 1);
+    map.clear();
+    CHECK(map.empty());
+    CHECK(!map.contains(a._fileno));
+}
+
+TEST_CASE_FIXTURE(fixture, "what is no descriptor is refused, but for None") {
+    auto& a = add("a");
+    CHECK_THROWS_AS(map.set(-2, a), std::invalid_argument);
+    CHECK_THROWS_AS(map.set(1 << 30, a), std::invalid_argument);
+    map.set(-1, a);
+    CHECK(map.size() == 2);
+    CHECK_THROWS_AS(asyncore::poll(0.0, &map), asyncore::platform::not_a_descriptor);
+    map.erase(-1);
+    CHECK_NOTHROW(asyncore::poll(0.0, &map));
+}
+
+TEST_CASE_FIXTURE(fixture, "channels are served in the order in which they entered the map") {
+    for (const char* name : {"a", "b", "c", "d", "e"}) add(name);
+    // Out again and in again: now the last.
+    auto& b = *made[1];
+    map.erase(b._fileno);
+    map[b._fileno] = made[1];
+    // An entry that is written again keeps its place.
+    map[made[0]->_fileno] = made[0];
+    std::vector<std::size_t> order{4, 2, 0, 1, 3};
+    for (const auto i : order) peers[i].send("x");
+    for (auto& each : made) each->wants_write = true;
+    asyncore::poll(0.0, &map);
+    CHECK(log == std::vector<std::string>{"read a", "read c", "read d", "read e", "read b",
+                                          "write a", "write c", "write d", "write e", "write b"});
+    log.clear();
+    for (const auto i : order) peers[i].send("x");
+    asyncore::poll2(0.0, &map);
+    CHECK(log == std::vector<std::string>{"read a", "write a", "read c", "write c", "read d",
+                                          "write d", "read e", "write e", "read b", "write b"});
+}
+
+TEST_CASE_FIXTURE(fixture, "edits behind add_channel's back are seen by the next turn") {
+    auto &a = add("a"), &b = add("b");
+    peers[0].send("x");
+    peers[1].send("x");
+    map.erase(a._fileno);
+    asyncore::loop(0.0, false, &map, 1);
+    CHECK(log == std::vector<std::string>{"read b"});
+    log.clear();
+    map[a._fileno] = &a;
+    asyncore::loop(0.0, true, &map, 1);
+    CHECK(log == std::vector<std::string>{"read a"});
+    log.clear();
+    // Another channel under the same descriptor hears of it from now on.
+    auto& c = add("c");
+    map.erase(c._fileno);
+    map[b._fileno] = &c;
+    peers[1].send("x");
+    c.wants_write = true;
+    asyncore::loop(0.0, false, &map, 1);
+    CHECK(std::count(log.begin(), log.end(), "write c") == 1);
+}
+
+TEST_CASE_FIXTURE(fixture, "a value need not be a dispatcher") {
+    int ends[2];
+    REQUIRE(::pipe(ends) == 0);
+    foreign reader(ends[0], log);
+    map[ends[0]] = reader;
+    REQUIRE(::write(ends[1], "!", 1) == 1);
+    asyncore::loop(0.0, false, &map, 1);
+    CHECK(log == std::vector<std::string>{"got !"});
+    ::close(ends[1]);
+    asyncore::loop(0.0, true, &map, 1);  // a hang-up, and it may say so by being readable too
+    CHECK(log.back() == "close");
+    map.erase(ends[0]);
+    ::close(ends[0]);
+}
+
+TEST_CASE_FIXTURE(fixture, "a channel that wants nothing is not watched") {
+    struct silent : named {
+        using named::named;
+        bool readable() override { return false; }
+    };
+    auto [ours, theirs] = socket_t::pair();
+    silent s("s", log, std::move(ours), &map);
+    theirs.close();  // a hang-up that epoll would report unasked
+    for (const bool use_poll : {false, true}) asyncore::loop(0.0, use_poll, &map, 3);
+    CHECK(log.empty());
+}
+
+TEST_CASE_FIXTURE(fixture, "a turn serves all that is ready, however many") {
+    constexpr std::size_t count = 300;
+    for (std::size_t i = 0; i < count; ++i) add(std::to_string(i));
+    for (auto& peer : peers) peer.send("x");
+    asyncore::poll(0.0, &map);
+    CHECK(log.size() == count);
+}
+
+TEST_CASE_FIXTURE(fixture, "a predicate that throws leaves the map as it was") {
+    struct thrower : named {
+        using named::named;
+        bool throws = true;
+        bool readable() override {
+            if (throws) throw std::runtime_error("on purpose");
+            return true;
+        }
+    };
+    auto [ours, theirs] = socket_t::pair();
+    thrower t("t", log, std::move(ours), &map);
+    add("a");
+    for (auto& peer : peers) peer.send("x");
+    CHECK_THROWS_AS(asyncore::loop(0.0, false, &map, 1), std::runtime_error);
+    t.throws = false;
+    asyncore::loop(0.0, false, &map, 1);
+    CHECK(log == std::vector<std::string>{"read a"});
+}
+
+TEST_CASE_FIXTURE(fixture, "thousands of comings and goings leave nothing behind") {
+    std::mt19937 random(1);
+    for (int i = 0; i < 5000; ++i) {
+        add(std::to_string(i));
+        peers.back().send("x");
+        if (made.size() < 20) continue;
+        const auto victim = static_cast<std::ptrdiff_t>(random() % made.size());
+        made[static_cast<std::size_t>(victim)]->close();
+        made.erase(made.begin() + victim);
+        peers.erase(peers.begin() + victim);
+        asyncore::loop(0.0, i % 2 == 0, &map, 1);
+        REQUIRE(map.size() == made.size());
+    }
+    for (const auto& each : made) CHECK(map[each->_fileno] == each.get());
+}
+
+TEST_CASE_FIXTURE(fixture, "parent and child go on after a fork") {
+    auto& a = add("a");
+    asyncore::loop(0.0, false, &map, 1);  // the poller is at work
+    int ends[2];
+    REQUIRE(::pipe(ends) == 0);
+    const auto child = ::fork();
+    if (child == 0) {
+        // Leaves the parent's connection, and serves its own.
+        a.close();
+        auto& b = add("b");
+        peers.back().send("x");
+        asyncore::loop(0.0, false, &map, 1);
+        static_cast<void>(b);
+        ::_exit(log == std::vector<std::string>{"read b"} ? 0 : 1);
+    }
+    int status = 0;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    CHECK(status == 0);
+    peers[0].send("x");
+    asyncore::loop(0.0, false, &map, 1);
+    CHECK(log == std::vector<std::string>{"read a"});
+}
+
+TEST_CASE("a loop per thread, each on a map of its own") {
+    std::atomic<int> served{0};
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 4; ++i)
+        threads.emplace_back([&served] {
+            std::vector<std::string> log;
+            channel_map map;
+            auto [ours, theirs] = socket_t::pair();
+            asyncore::spawn<named>("n", log, std::move(ours), &map);
+            for (int turn = 0; turn < 200; ++turn) {
+                theirs.send("x");
+                asyncore::loop(1.0, turn % 2 == 0, &map, 1);
+            }
+            theirs.close();
+            asyncore::loop(1.0, false, &map);
+            served += static_cast<int>(std::count(log.begin(), log.end(), "read n"));
+        });
+    for (auto& each : threads) each.join();
+    CHECK(served == 4 * 201);  // and the end of file
+}
+
+TEST_CASE_FIXTURE(fixture, "a thread can be cancelled in a hook") {
+    struct cancelled : named {
+        using named::named;
+        void handle_read() override { ::pthread_cancel(::pthread_self()), ::pthread_testcancel(); }
+    };
+    auto [ours, theirs] = socket_t::pair();
+    asyncore::spawn<cancelled>("c", log, std::move(ours), &map);
+    theirs.send("x");
+    std::thread([this] { asyncore::loop(1.0, false, &map, 1); }).join();
+    CHECK(log.empty());  // neither handle_error() nor the end of the process
+}
+
+TEST_CASE_FIXTURE(fixture, "a mechanism by name") {
+    for (const auto name : asyncore::platform::poller_names()) {
+        map.use(std::string(name));
+        CHECK(map.mechanism() == name);
+        log.clear();
+        add("a");
+        peers.back().send("x");
+        asyncore::loop(0.0, false, &map, 1);
+        CHECK(log == std::vector<std::string>{"read a"});
+    }
+    map.use("magic");
+    CHECK_THROWS_WITH_AS(asyncore::loop(0.0, false, &map, 1), doctest::Contains("\"magic\""),
+                         std::invalid_argument);
+}

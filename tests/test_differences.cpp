@@ -1,0 +1,475 @@
+// One case for each entry of docs/differences.md, under its name.
+#include <asynchat/asynchat.hpp>
+#include <asyncore/asyncore.hpp>
+
+#include <array>
+#include <cmath>
+#include <iostream>
+#include <memory>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <doctest/doctest.h>
+
+using asynchat::async_chat;
+using asyncore::channel_map;
+using asyncore::dispatcher;
+using asyncore::socket_t;
+using asyncore::platform::timeout;
+
+namespace {
+
+struct chat : async_chat {
+    using async_chat::async_chat;
+    std::vector<std::string> log;
+    void collect_incoming_data(std::string_view data) override { log.emplace_back(data); }
+    void found_terminator() override { log.emplace_back("found"); }
+    void handle_close() override {
+        log.emplace_back("close");
+        async_chat::handle_close();
+    }
+    void handle_error() override { log.emplace_back("error"); }
+};
+
+/// Keeps what is written to a stream while it lives.
+class captured {
+public:
+    explicit captured(std::ostream& stream) : stream_(stream), before_(stream.rdbuf(kept_.rdbuf())) {}
+    ~captured() { stream_.rdbuf(before_); }
+    std::string text() const { return kept_.str(); }
+
+private:
+    std::ostringstream kept_;
+    std::ostream& stream_;
+    std::streambuf* before_;
+};
+
+/// The status of a child process that does this.
+int status_of(void (*work)()) {
+    const auto child = ::fork();
+    if (child == 0) {
+        for (const int signal : {SIGINT, SIGALRM}) ::signal(signal, SIG_DFL);  // doctest has its own
+        work();
+        ::_exit(0);
+    }
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    return status;
+}
+
+const std::array both_deliveries{false, true};
+
+}  // namespace
+
+TEST_CASE("D1 buffer sizes are 4096") {
+    CHECK(async_chat().ac_in_buffer_size == 4096);
+    CHECK(async_chat().ac_out_buffer_size == 4096);
+    async_chat::default_ac_in_buffer_size = 65536;  // what a port of a 3.x server says
+    CHECK(async_chat().ac_in_buffer_size == 65536);
+    async_chat::default_ac_in_buffer_size = 4096;
+}
+
+TEST_CASE("D2 del_channel removes only its own entry") {
+    channel_map map;
+    auto [a, b] = socket_t::pair();
+    chat one(std::move(a), &map), two(std::move(b), &map);
+    map[one._fileno] = &two;  // a protocol upgrade: another channel has taken over
+    const int fd = one._fileno;
+    one.del_channel();
+    CHECK(map[fd] == &two);
+}
+
+TEST_CASE("D3 set_socket lets go of the socket that it replaces") {
+    channel_map map;
+    dispatcher d(&map);
+    d.create_socket();
+    const int first = d._fileno;
+    d.create_socket();
+    CHECK(map.size() == 1);
+    CHECK(map[d._fileno] == &d);
+    CHECK((d._fileno == first || ::fcntl(first, F_GETFD) < 0));
+}
+
+TEST_CASE("D4 an event never reaches another channel with the same descriptor") {
+    struct first : chat {
+        using chat::chat;
+        std::unique_ptr<chat>* victim = nullptr;
+        std::unique_ptr<chat>* heir = nullptr;
+        socket_t peer;
+        void found_terminator() override {
+            const int fd = (*victim)->_fileno;
+            (*victim)->close();
+            auto [ours, theirs] = socket_t::pair();
+            if (theirs.fileno() == fd) std::swap(ours, theirs);
+            REQUIRE(ours.fileno() == fd);
+            peer = std::move(theirs);
+            peer.send("early\n");
+            *heir = std::make_unique<chat>(std::move(ours), _map);
+            (*heir)->set_terminator("\n");
+        }
+    };
+    for (const bool use_poll : both_deliveries) {
+        channel_map map;
+        auto [a, peer_a] = socket_t::pair();
+        auto [b, peer_b] = socket_t::pair();
+        first one(std::move(a), &map);
+        one.set_terminator("\n");
+        auto two = std::make_unique<chat>(std::move(b), &map);
+        std::unique_ptr<chat> heir;
+        one.victim = &two;
+        one.heir = &heir;
+        peer_a.send("x\n");
+        peer_b.send("x\n");
+        asyncore::loop(0.0, use_poll, &map, 1);
+        REQUIRE(heir);
+        CHECK(heir->log.empty());
+        asyncore::loop(0.0, use_poll, &map, 1);
+        CHECK(heir->log == std::vector<std::string>{"early", "found"});
+    }
+}
+
+TEST_CASE("D5 compact_traceback has no traceback") {
+    CHECK_THROWS_AS(asyncore::compact_traceback(), std::logic_error);
+    try {
+        throw std::out_of_range("too far");
+    } catch (...) {
+        const auto [where, t, v, info] = asyncore::compact_traceback();
+        CHECK(where == std::tuple<std::string, std::string, std::string>());
+        CHECK(t == "std::out_of_range");
+        CHECK(v == "too far");
+        CHECK(info == "");
+    }
+}
+
+TEST_CASE("D6 dispatcher_with_send::send returns the number of bytes it took") {
+    channel_map map;
+    auto [ours, theirs] = socket_t::pair();
+    asyncore::dispatcher_with_send d(std::move(ours), &map);
+    CHECK(d.send("hello") == 5);
+}
+
+TEST_CASE("D7 a file_wrapper that was not closed closes without a warning") {
+    int fd = -1;
+    const captured err(std::cerr);
+    {
+        const asyncore::file_wrapper file(0);
+        fd = file.fileno();
+    }
+    CHECK(::fcntl(fd, F_GETFD) < 0);
+    CHECK(err.text() == "");
+}
+
+TEST_CASE("D8 use_encoding is off and does nothing") {
+    static_assert(!async_chat::use_encoding);
+    CHECK(std::string(async_chat::encoding) == "latin-1");
+}
+
+TEST_CASE("D9 time-outs are rounded up") {
+    CHECK(timeout(0.0004).milliseconds() == 1);  // int(0.0004 * 1000) is 0
+    CHECK(timeout(0.001).milliseconds() == 1);
+    CHECK(timeout(1e-9).timeval().tv_usec == 1);
+    CHECK(timeout(std::nullopt).milliseconds() == -1);
+}
+
+TEST_CASE("D10 a time-out that is no time is refused under both deliveries") {
+    channel_map map;
+    for (const bool use_poll : both_deliveries) {
+        CHECK_THROWS_AS(asyncore::loop(-1.0, use_poll, &map), std::invalid_argument);
+        CHECK_THROWS_AS(asyncore::loop(std::nan(""), use_poll, &map), std::invalid_argument);
+        CHECK_THROWS_AS(asyncore::loop(1e10, use_poll, &map), std::overflow_error);
+    }
+}
+
+TEST_CASE("D11 incoming is joined bytes") {
+    async_chat c;
+    c._collect_incoming_data("one");
+    c._collect_incoming_data("two");
+    CHECK(c.incoming.view() == "onetwo");
+    CHECK(c._get_data() == "onetwo");
+    CHECK(c.incoming.empty());
+}
+
+TEST_CASE("D12 a terminator of another kind, set while counting, stands") {
+    struct switching : chat {
+        using chat::chat;
+        void collect_incoming_data(std::string_view data) override {
+            chat::collect_incoming_data(data);
+            set_terminator("\n");
+        }
+    };
+    channel_map map;
+    auto [ours, theirs] = socket_t::pair();
+    switching c(std::move(ours), &map);
+    c.set_terminator(10);
+    theirs.send("abc");
+    asyncore::poll(0.0, &map);
+    CHECK(c.get_terminator() == asynchat::terminator_t("\n"));
+}
+
+TEST_CASE("D13 accept survives the lack of descriptors") {
+    static constexpr auto work = [] {
+        struct server : dispatcher {
+            using dispatcher::dispatcher;
+            int served = 0;
+            void handle_accepted(socket_t, const asyncore::address&) override { ++served; }
+            void log_info(std::string_view, std::string_view) override {}
+        };
+        channel_map map;
+        server s(&map);
+        s.create_socket();
+        s.bind({"127.0.0.1", 0});
+        s.listen(5);
+        socket_t one(AF_INET, SOCK_STREAM), two(AF_INET, SOCK_STREAM);
+        one.connect_ex(s.socket.getsockname());
+        asyncore::loop(1.0, false, &map, 1);
+        if (s.served != 1) ::_exit(1);
+        two.connect_ex(s.socket.getsockname());
+        rlimit before{};
+        ::getrlimit(RLIMIT_NOFILE, &before);
+        auto none_left = before;
+        const int next = ::dup(0);
+        ::close(next);
+        none_left.rlim_cur = static_cast<rlim_t>(next);
+        ::setrlimit(RLIMIT_NOFILE, &none_left);
+        asyncore::loop(1.0, false, &map, 1);
+        ::setrlimit(RLIMIT_NOFILE, &before);
+        if (!s.accepting || s.served != 1) ::_exit(2);
+        // It does not spin: nobody waits any more, so the next turn finds nothing.
+        std::vector<asyncore::platform::ready> found;
+        auto waiter = asyncore::platform::make_poller("poll");
+        waiter->watch(s._fileno, asyncore::platform::events::read);
+        waiter->wait(0.0, found);
+        ::_exit(found.empty() ? 0 : 3);
+    };
+    CHECK(status_of(+work) == 0);
+}
+
+TEST_CASE("D14 predicates that nobody overrides are not asked on every turn") {
+    struct counting : chat {
+        using chat::chat;
+        int asked = 0;
+        bool writable() override {
+            ++asked;
+            return chat::writable();
+        }
+    };
+    channel_map map;
+    auto [a, peer_a] = socket_t::pair();
+    auto [b, peer_b] = socket_t::pair();
+    const auto plain = asyncore::spawn<chat>(std::move(a), &map);
+    const auto special = asyncore::spawn<counting>(std::move(b), &map);
+    CHECK(!plain->asked_every_turn_);
+    CHECK(special->asked_every_turn_);
+    asyncore::loop(0.0, false, &map, 10);
+    CHECK(special->asked == 10);
+
+    // What follows its own queue is noticed at once.
+    plain->push(std::string(1 << 20, 'x'));
+    asyncore::loop(0.0, false, &map, 3);
+    const auto left = plain->producer_fifo.size();
+    CHECK(left > 0);
+    std::string room(1 << 20, '\0');
+    while (peer_a.recv(std::span(room)).count > 0) {}
+    asyncore::loop(0.0, false, &map, 3);
+    CHECK(plain->producer_fifo.size() < left);
+
+    // The checked mode finds a broken promise.
+    struct liar : chat {
+        using chat::chat;
+        bool wants = true;
+        bool readable() override { return wants; }
+    };
+    auto [c, peer_c] = socket_t::pair();
+    const auto broken = asyncore::spawn<liar>(std::move(c), &map);
+    broken->asked_every_turn_ = false;
+    map.check_promises = true;
+    struct breaker : chat {
+        using chat::chat;
+        liar* other = nullptr;
+        void found_terminator() override { other->wants = false; }
+    };
+    auto [d, peer_d] = socket_t::pair();
+    const auto cause = asyncore::spawn<breaker>(std::move(d), &map);
+    cause->other = broken.get();
+    cause->set_terminator("\n");
+    peer_d.send("now\n");
+    CHECK_THROWS_AS(asyncore::loop(0.0, false, &map, 5), std::logic_error);
+    broken->interest_changed();
+    CHECK_NOTHROW(asyncore::loop(0.0, false, &map, 5));
+}
+
+TEST_CASE("D15 a scan survives a predicate that closes another channel") {
+    struct closing_other : chat {
+        using chat::chat;
+        dispatcher* other = nullptr;
+        bool readable() override {
+            if (other) std::exchange(other, nullptr)->close();
+            return true;
+        }
+    };
+    for (const bool use_poll : both_deliveries) {
+        channel_map map;
+        auto [a, peer_a] = socket_t::pair();
+        auto [b, peer_b] = socket_t::pair();
+        closing_other one(std::move(a), &map);
+        chat two(std::move(b), &map);
+        one.other = &two;
+        CHECK_NOTHROW(asyncore::loop(0.0, use_poll, &map, 2));
+        CHECK(map.size() == 1);
+    }
+}
+
+TEST_CASE("D16 what a channel throws after it destroyed itself leaves the loop") {
+    struct suicidal : chat {
+        using chat::chat;
+        std::unique_ptr<suicidal>* self = nullptr;
+        void found_terminator() override {
+            self->reset();
+            throw std::runtime_error("from beyond");
+        }
+    };
+    for (const bool use_poll : both_deliveries) {
+        channel_map map;
+        auto [a, peer] = socket_t::pair();
+        auto one = std::make_unique<suicidal>(std::move(a), &map);
+        one->self = &one;
+        one->set_terminator("\n");
+        peer.send("x\n");
+        CHECK_THROWS_AS(asyncore::loop(0.0, use_poll, &map, 1), std::runtime_error);
+        CHECK(map.empty());
+    }
+}
+
+TEST_CASE("D17 a descriptor closed behind the library is a handle_close") {
+    for (const bool use_poll : both_deliveries) {
+        channel_map map;
+        auto [a, peer] = socket_t::pair();
+        chat one(std::move(a), &map);
+        map.mechanism();  // the poller may own a descriptor: not this one
+        ::close(one._fileno);
+        asyncore::loop(0.0, use_poll, &map, 1);
+        CHECK(one.log == std::vector<std::string>{"close"});
+        static_cast<void>(one.socket.detach().release());
+    }
+}
+
+TEST_CASE("D18 nothing wanted and no time-out waits for ever") {
+    static constexpr auto work = [] {
+        struct idle : chat {
+            using chat::chat;
+            bool readable() override { return false; }
+            bool writable() override { return false; }
+        };
+        channel_map map;
+        auto [a, peer] = socket_t::pair();
+        idle one(std::move(a), &map);
+        ::alarm(1);  // ends this process: it waits, where Python raises TypeError
+        asyncore::poll(std::nullopt, &map);
+    };
+    const int status = status_of(+work);
+    REQUIRE(WIFSIGNALED(status));
+    CHECK(WTERMSIG(status) == SIGALRM);
+}
+
+TEST_CASE("D19 the terminator is none until it is set") {
+    const async_chat c;
+    CHECK(c.terminator.is_none());
+}
+
+TEST_CASE("D20 messages and repr name C++ types") {
+    channel_map map;
+    auto [a, peer] = socket_t::pair();
+    asyncore::dispatcher_with_send d(std::move(a), &map);
+    d.addr = {"127.0.0.1", 80};
+    CHECK(d.repr().starts_with("<asyncore::dispatcher_with_send connected 127.0.0.1:80 at 0x"));
+    const captured out(std::cout);
+    try {
+        throw asyncore::platform::os_error(EIO, "read");
+    } catch (...) {
+        d.handle_error();
+    }
+    CHECK(out.text().starts_with("error: uncaptured exception, closing channel <asyncore::"));
+    CHECK(out.text().find("(std::system_error:read: Input/output error ") != std::string::npos);
+}
+
+TEST_CASE("D21 logging never throws") {
+    static constexpr auto work = [] {
+        int ends[2];
+        if (::pipe(ends) != 0) ::_exit(1);
+        ::close(ends[0]);
+        ::dup2(ends[1], 1);
+        ::dup2(ends[1], 2);
+        dispatcher d;
+        d.log_info("nobody hears this");
+        d.log("nor this");
+    };
+    CHECK(status_of(+work) == 0);
+}
+
+TEST_CASE("D22 a write to a pipe that nobody reads is EPIPE") {
+    static constexpr auto work = [] {
+        int ends[2];
+        if (::pipe(ends) != 0) ::_exit(1);
+        asyncore::file_wrapper file(ends[1]);
+        ::close(ends[0]);
+        if (file.write("x").error != EPIPE) ::_exit(2);
+    };
+    CHECK(status_of(+work) == 0);
+}
+
+TEST_CASE("D23 KeyboardInterrupt is opt-in") {
+    CHECK(WTERMSIG(status_of([] { ::raise(SIGINT); })) == SIGINT);
+    static constexpr auto work = [] {
+        channel_map map;
+        dispatcher d(&map);
+        d.create_socket();
+        d.bind({"127.0.0.1", 0});
+        d.listen(1);
+        const asyncore::interrupt_on_sigint guard(&map);
+        ::raise(SIGINT);
+        try {
+            asyncore::loop(30.0, false, &map);
+        } catch (const asyncore::KeyboardInterrupt&) {
+            asyncore::loop(0.0, false, &map, 1);  // once is enough
+            ::_exit(7);
+        }
+    };
+    CHECK(WEXITSTATUS(status_of(+work)) == 7);
+}
+
+TEST_CASE("D24 push copies what it cannot send") {
+    channel_map map;
+    auto [ours, theirs] = socket_t::pair();
+    chat c(std::move(ours), &map);
+    c.connected = false;  // so that it stays in the queue
+    std::string data = "before";
+    c.push(data);
+    data = "AFTER!";
+    CHECK(std::get<asyncore::byte_buffer>(c.producer_fifo.front()).view() == "before");
+}
+
+TEST_CASE("D25 only the select mechanism ends at FD_SETSIZE") {
+    channel_map map;
+    auto [ours, theirs] = socket_t::pair();
+    const int high = ::fcntl(ours.fileno(), F_DUPFD_CLOEXEC, FD_SETSIZE + 5);
+    if (high < 0) {
+        MESSAGE("no descriptor above FD_SETSIZE to be had here");
+        return;
+    }
+    chat c(socket_t(asyncore::platform::unique_fd(high)), &map);
+    c.set_terminator("\n");
+    theirs.send("hi\n");
+    if (map.mechanism() == "select") {
+        CHECK_THROWS_AS(asyncore::poll(0.0, &map), std::invalid_argument);
+        map.use("poll");
+    }
+    asyncore::poll(0.0, &map);
+    CHECK(c.log == std::vector<std::string>{"hi", "found"});
+}
