@@ -36,19 +36,26 @@ def parse():
     parser.add_argument("--case", action="append", choices=[case.name for case in table.CASES],
                         help="only this case; repeatable")
     parser.add_argument("--server", action="append", help="only this server; repeatable")
-    parser.add_argument("--rounds", type=int, default=11)
-    parser.add_argument("--seconds", type=float, default=0.6, help="of one measurement")
-    parser.add_argument("--warm-up", type=float, default=0.2, help="seconds before it")
-    parser.add_argument("--slow-rounds", type=int, default=2,
-                        help="rounds in which CPython accepts thousands of connections")
-    parser.add_argument("--curve-rounds", type=int, default=3)
-    parser.add_argument("--quick", action="store_true", help="2 rounds of 0.3 s, for a first look")
+    parser.add_argument("--quick", action="store_true", help="short, for a first look")
+    defaults = {"rounds": (11, 3), "seconds": (0.6, 0.3), "warm-up": (0.2, 0.1),
+                "slow-rounds": (2, 1), "curve-rounds": (3, 1)}
+    meaning = {"rounds": "how often everything is measured",
+               "seconds": "length of one measurement",
+               "warm-up": "seconds before it",
+               "slow-rounds": "rounds in which CPython accepts thousands of connections",
+               "curve-rounds": "rounds of the curve"}
+    for name, (usual, quick) in defaults.items():
+        parser.add_argument(f"--{name}", type=type(usual), metavar="N",
+                            help=f"{meaning[name]}; {usual}, or {quick} with --quick")
     parser.add_argument("--cores", default="", help="the server's and the generator's, as in 0,1")
-    parser.add_argument("--out", type=pathlib.Path)
+    parser.add_argument("--nice", type=int, default=0,
+                        help="of both; -10, as root, where other processes are at work")
+    parser.add_argument("--out", type=pathlib.Path, help="the folder to write into")
     options = parser.parse_args()
-    if options.quick:
-        options.rounds, options.curve_rounds, options.slow_rounds = 2, 1, 1
-        options.seconds, options.warm_up = 0.3, 0.1
+    for name, values in defaults.items():
+        attribute = name.replace("-", "_")
+        if getattr(options, attribute) is None:
+            setattr(options, attribute, values[options.quick])
     whole = not (options.quick or options.case or options.server or options.part)
     if options.out is None:
         options.out = ROOT / "docs" if whole else options.build / "bench-report"
@@ -93,13 +100,14 @@ def describe_machine(build, python, cores):
 
 def compiler(build):
     try:
-        info = build / "meson-info"
-        cpp = json.loads((info / "intro-compilers.json").read_text())["host"]["cpp"]
-        options = json.loads((info / "intro-buildoptions.json").read_text())
-        buildtype = next(o["value"] for o in options if o["name"] == "buildtype")
-        return f"{cpp['full_version']}; buildtype={buildtype}"
-    except (OSError, KeyError, StopIteration):
+        commands = json.loads((build / "compile_commands.json").read_text())
+        program = commands[0]["command"].split()
+        options = json.loads((build / "meson-info" / "intro-buildoptions.json").read_text())
+    except (OSError, IndexError):
         return "unknown"
+    program = [word for word in program if not word.endswith("ccache")][0]
+    buildtype = next(o["value"] for o in options if o["name"] == "buildtype")
+    return f"{first_line(program, '--version')}; buildtype={buildtype}"
 
 
 def libraries():
@@ -169,6 +177,8 @@ def main():
     for label in missing:
         say(f"left out, because not there: {label}")
 
+    if options.nice:
+        os.nice(options.nice)
     cores = choose_cores(options.cores)
     bench = Bench(Generator(generator, cores[1]), cores[0], options.seconds, options.warm_up, say)
     cases = [case for case in table.CASES if not options.case or case.name in options.case]
@@ -178,7 +188,8 @@ def main():
         "machine": describe_machine(options.build, python, cores),
         "missing": missing,
         "settings": {"rounds": options.rounds, "seconds": options.seconds,
-                     "warm_up": options.warm_up, "slow_rounds": options.slow_rounds},
+                     "warm_up": options.warm_up, "slow_rounds": options.slow_rounds,
+                     "curve_rounds": options.curve_rounds, "nice": options.nice},
         "samples": {},
     }
     if "cases" in options.part:

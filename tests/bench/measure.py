@@ -23,7 +23,7 @@ def quartiles(values):
     return {"median": statistics.median(values), "low": low, "high": high, "count": len(values)}
 
 
-PATIENCE = 5  # so often is a disturbed run repeated
+PATIENCE = 3  # so many times is a disturbed run tried
 DISTURBED = 0.03  # as a share of the time
 
 
@@ -100,7 +100,7 @@ def run_cases(bench, cases, servers, baseline, rounds, slow_rounds):
 
 
 def run_curve(bench, servers, names, connections, active, rounds, slow_rounds):
-    """Returns samples: server name -> how many talk -> connections -> list of requests/s."""
+    """Returns samples: server name -> how many talk -> connections -> measurements."""
     samples = {name: {str(a): {} for a in active} for name in names if name in servers}
     for number in range(rounds):
         for count in connections:
@@ -115,7 +115,7 @@ def run_curve(bench, servers, names, connections, active, rounds, slow_rounds):
                 for a in active:
                     load += ["--active", min(a, count)]
                 for a, figures in zip(active, bench.once(server, "echo", load) or ()):
-                    samples[name][str(a)].setdefault(str(count), []).append(rate(figures))
+                    samples[name][str(a)].setdefault(str(count), []).append(figures)
     return samples
 
 

@@ -4,6 +4,8 @@ import statistics
 
 import matplotlib
 
+from measure import rate
+
 matplotlib.use("svg")
 import matplotlib.pyplot as plt  # noqa: E402
 
@@ -31,13 +33,13 @@ def curve(samples, servers, path):
     figure, axes = plt.subplots(1, len(panels), figsize=(9, 4), sharex=True, squeeze=False)
     for axis, active in zip(axes[0], panels):
         for name, by_active in samples.items():
-            points = {int(n): rates for n, rates in by_active[active].items() if rates}
+            points = {int(n): statistics.median(map(rate, figures))
+                      for n, figures in by_active[active].items()}
             if not points:
                 continue
             color, marker, line = STYLES.get(name, ("#777777", "x", "-"))
-            axis.plot(list(points), [statistics.median(rates) for rates in points.values()],
-                      color=color, marker=marker, linestyle=line, markersize=4, linewidth=1.4,
-                      label=servers[name].label)
+            axis.plot(list(points), list(points.values()), color=color, marker=marker,
+                      linestyle=line, markersize=4, linewidth=1.4, label=servers[name].label)
         talk = "one talks" if active == "1" else f"at most {active} talk"
         axis.set(xscale="log", yscale="log", xlabel="open connections", title=talk)
         axis.xaxis.set_major_formatter(lambda x, _: f"{int(x):,}")
@@ -51,8 +53,7 @@ def bars(table, names, servers, path):
     """Each row's ratios to the bare loop: `table` is row title -> server name -> quartiles."""
     shown = [name for name in names if any(name in row for row in table.values())]
     figure, axis = plt.subplots(figsize=(9, 0.24 * len(shown) * len(table) + 1))
-    colors = dict(zip(shown, ["#1b6ca8", "#8d6cab", "#2a9d4e", "#d98014", "#b8443a", "#999999",
-                              "#555555"]))
+    colors = dict(zip(shown, plt.get_cmap("tab10").colors))
     height = 0.84 / len(shown)
     for i, name in enumerate(shown):
         at = [y - 0.42 + (i + 0.5) * height for y, row in enumerate(table.values()) if name in row]
@@ -67,5 +68,5 @@ def bars(table, names, servers, path):
     axis.invert_yaxis()
     axis.grid(axis="y", visible=False)
     axis.set_xlabel("requests/s, as a share of the bare loop's (bar: median, line: quartiles)")
-    axis.legend(loc="upper center", bbox_to_anchor=(0.4, -0.06), ncol=len(shown), frameon=False)
+    axis.legend(loc="upper center", bbox_to_anchor=(0.4, -0.06), ncol=4, frameon=False)
     _save(figure, path)

@@ -15,8 +15,8 @@ measured by that run:
 
 `line_echo`, an `async_chat` that sends back each line, runs beside servers that do the same work
 with other loops: a bare epoll loop, which is the limit; libev, libuv, Asio and libevent; CPython's
-own asynchat. They are in `tests/bench/peers/`, the load generator in `tests/bench/load/`. Server and
-generator have a core each. The generator checks every byte that comes back.
+own asynchat. They are in `tests/bench/peers/`, the load generator in `tests/bench/load/`. Server
+and generator have a core each. The generator checks every byte that comes back.
 
 **How to read it.** Speeds differ from machine to machine and from minute to minute; ratios much
 less so. In each round of a case the bare loop runs first and last and the others in between, in
@@ -32,11 +32,11 @@ CURVE = """\
 
 ![requests/s over the number of connections](performance/curve.svg)
 
-`select` and `poll` are told on every call which descriptors to watch, and look at each of them. That
-is no loss while most are ready: each call then brings many events. But where thousands are open and
-few talk, the work per event grows with the number that keep silent, and the curve falls. `epoll` is
-told once; what is silent costs nothing, and the curve stays level. `select` ends before 1,024: its
-set of descriptors has no room for more.
+`select` and `poll` are told on every call which descriptors to watch, and look at each of them.
+That is no loss while most are ready: each call then brings many events. But where thousands are
+open and few talk, the work per event grows with the number that keep silent, and the curve falls.
+`epoll` is told once; what is silent costs nothing, and the curve stays level. `select` ends before
+1,024: its set of descriptors has no room for more.
 """
 
 
@@ -109,15 +109,16 @@ class Report:
                          f"all cases: {spread(noise)}, extremes {number(min(again))} and "
                          f"{number(max(again))}")
         settings = self.results["settings"]
-        lines.append(f"- {settings['rounds']} rounds, {settings['seconds']} s each after "
-                     f"{settings['warm_up']} s of warm-up; CPython with 9,000 connections takes "
+        lines.append(f"- {settings['rounds']} rounds, {settings['seconds']:g} s each after "
+                     f"{settings['warm_up']:g} s of warm-up; {settings['curve_rounds']} of the "
+                     f"curve; niceness {settings['nice']}; CPython with 9,000 connections takes "
                      f"part in {settings['slow_rounds']} of them, since it takes long to accept "
                      "them")
         runs = self.results["runs"]
         lines.append(f"- other processes: {runs['all']} runs, of which {runs['repeated']} were "
                      f"repeated because server or generator waited for its core for more than "
-                     f"{DISTURBED:.0%} of the time; {runs['disturbed all the same']} were disturbed "
-                     "every time and are in the figures")
+                     f"{DISTURBED:.0%} of the time; {runs['disturbed all the same']} were "
+                     "disturbed every time and are in the figures")
         if self.results["missing"]:
             lines.append("- left out, because not there: " + ", ".join(self.results["missing"]))
         return "## The machine and the run\n\n" + "\n".join(lines) + "\n"
@@ -133,12 +134,15 @@ class Report:
                     continue
                 quartile = quartiles(values)
                 met = target.at_least <= quartile["median"] <= target.at_most
-                lines.append((row.title, target.text(), spread(quartile), "yes" if met else "no"))
+                measured = spread(quartile) + self.bare_too(row, target)
+                lines.append((row.title, target.text(), measured, "yes" if met else "no"))
             if row.peers_count:
                 lines += self.against_peers(row)
         lines += self.scan()
         if not lines:
             return ""
+        lines = [("" if i > 0 and lines[i - 1][0] == line[0] else line[0], *line[1:])
+                 for i, line in enumerate(lines)]
         head = ("case", "aim", "measured", "reached")
         return ("## What is aimed at\n\n" +
                 table(head, lines, ("---", "---", "---:", "---")) +
@@ -155,6 +159,14 @@ class Report:
             return min((values for values in found if values), key=statistics.median, default=[])
         other = self.samples.get(target.against, {})
         return ratios(rows.get(row.ours, {}), other.get(row.ours, {}), what)
+
+    def bare_too(self, row, target):
+        """The bare loop's own ratio of two rows: what the kernel adds."""
+        if target.against not in self.samples:
+            return ""
+        values = ratios(self.samples.get(row.name, {}).get(BASELINE, {}),
+                        self.samples[target.against].get(BASELINE, {}), cost)
+        return f"; the bare loop's own: {spread(quartiles(values))}" if values else ""
 
     def against_peers(self, row):
         """Ours beside the peer that does best: in CPU time where messages are large, as the
@@ -246,20 +258,26 @@ class Report:
             for name, by_active in samples.items():
                 points = by_active[active]
                 lines.append((self.servers[name].label, *(
-                    f"{statistics.median(points[str(n)]):,.0f}" if str(n) in points else "–"
-                    for n in counts)))
+                    f"{statistics.median(map(rate, points[str(n)])):,.0f}" if str(n) in points
+                    else "–" for n in counts)))
             for poller in ("select", "poll"):
                 ours = samples.get(f"ours-{poller}", {}).get(active, {})
                 theirs = samples.get(f"cpython-{poller}", {}).get(active, {})
-                cells = [number(statistics.median(a / b for a, b in zip(ours[str(n)],
-                                                                        theirs[str(n)])))
-                         if str(n) in ours and str(n) in theirs else "–" for n in counts]
-                if ours and theirs:
-                    lines.append((f"*{poller}: ours / CPython's*", *cells))
+                for what, title in ((rate, "requests/s"), (cost, "CPU time")):
+                    cells = [self.median_ratio(ours.get(str(n)), theirs.get(str(n)), what)
+                             for n in counts]
+                    if ours and theirs:
+                        lines.append((f"*{poller}, {title}: ours / CPython's*", *cells))
             talk = "one of them talks" if active == "1" else f"at most {active} of them talk"
             parts.append(f"Requests/s over the number of connections where {talk}:\n\n" +
                          table(("", *(f"{n:,}" for n in counts)), lines))
         return "\n".join(parts)
+
+    @staticmethod
+    def median_ratio(ours, theirs, what):
+        if not ours or not theirs:
+            return "–"
+        return number(statistics.median(what(a) / what(b) for a, b in zip(ours, theirs)))
 
     # What is counted.
 
@@ -311,7 +329,7 @@ class Report:
         for server in counted:
             functions = counted[server][loads[-1]]["functions"]
             shown = [(f"`{shorten(name)}`", number(count))
-                     for name, count in list(functions.items())[:15]]
+                     for name, count in list(functions.items())[:25]]
             parts.append(f"Where {label[server]} spends them ({loads[-1]}; inlined functions "
                          "count as the one that they are in):\n\n" +
                          table(("function", "instructions"), shown))
