@@ -1,0 +1,84 @@
+#!/bin/sh
+# Installs what is missing, builds into build/, and runs every test.
+#
+#   sh tests/run.sh                 all tests, and some random replays
+#   sh tests/run.sh --build-only    stops after the build
+#   sh tests/run.sh --replay N      N random schedules against CPython, on every mechanism
+#   sh tests/run.sh --sanitize      the programs under AddressSanitizer and UndefinedBehaviorSanitizer
+#                                   with gcc and clang, and under ThreadSanitizer
+#   sh tests/run.sh --repeat N      the programs N times over
+#
+# The last line of a run is "N passed, N failed".
+set -eu
+root=$(cd "$(dirname "$0")/.." && pwd)
+. "$root/tests/setup.sh"
+
+usage() {
+    sed -n '2,/^set/s/^# \{0,1\}//p' "$0" >&2
+    exit 2
+}
+
+# run_tests FOLDER [MESON TEST OPTION ...]: runs them, and says how it went in one line.
+run_tests() {
+    folder=$root/$1
+    shift
+    status=0
+    meson test -C "$folder" --no-rebuild --print-errorlogs "$@" || status=$?
+    python3 - "$folder/meson-logs/testlog.json" <<'END' || status=1
+import json, sys
+results = [json.loads(line)["result"] for line in open(sys.argv[1])]
+good = sum(result in ("OK", "EXPECTEDFAIL") for result in results)
+skipped = results.count("SKIP")
+print(f"{good} passed, {len(results) - good - skipped} failed, {skipped} skipped")
+sys.exit(0 if results and good else 1)
+END
+    return "$status"
+}
+
+sanitize() {
+    need clang++ clang
+    need /usr/lib/llvm-14/lib/clang/14.0.6/lib/linux/libclang_rt.asan-x86_64.a libclang-rt-14-dev
+    install_missing
+    status=0
+    CXX=g++ build build-asan-gcc -Db_sanitize=address,undefined
+    CXX=clang++ build build-asan-clang -Db_sanitize=address,undefined -Db_lundef=false
+    CXX=g++ build build-tsan -Db_sanitize=thread
+    for each in build-asan-gcc build-asan-clang; do
+        echo "== $each"
+        run_tests "$each" --no-suite docs --timeout-multiplier 5 || status=1
+    done
+    echo "== build-tsan"
+    TSAN_OPTIONS=halt_on_error=1 run_tests build-tsan --suite test_channel_map --suite test_asyncore \
+        --suite test_asynchat --timeout-multiplier 5 || status=1
+    return "$status"
+}
+
+what=${1:-all}
+case $what in
+all | --build-only) [ $# -le 1 ] || usage ;;
+--sanitize) [ $# -eq 1 ] || usage ;;
+--replay | --repeat) [ $# -eq 2 ] || usage ;;
+*) usage ;;
+esac
+
+need_build_tools
+need python3 python3
+need /usr/include/doctest/doctest.h doctest-dev
+if [ "$what" = all ]; then
+    need curl curl
+    need swaks swaks
+    need cmake cmake
+fi
+install_missing
+
+case $what in
+--sanitize) sanitize && exit 0 || exit 1 ;;
+esac
+
+build build
+case $what in
+--build-only) exit 0 ;;
+--replay) exec python3 "$root/tests/conformance/run.py" --replay "$root/build/tests/replay" --random "$2" ;;
+--repeat) run_tests build --no-suite docs --no-suite slow --repeat "$2" ;;
+all) run_tests build ;;
+esac
