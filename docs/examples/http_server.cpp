@@ -185,22 +185,22 @@ private:
             rows += "<tr><th>" + html_escaped(name) + "<td>" + html_escaped(value) + "\n";
         const auto size = "<p>" + std::to_string(received) + " bytes received.\n";
         const auto table = rows.empty() ? "<p>No form fields.\n" : "<table>\n" + rows + "</table>\n";
-        send_page(200, "POST " + request.path, size + table);
+        send_page(200, "POST " + request.path(), size + table);
     }
 
     void send_file() {
-        auto file = root.open(request.path);
-        auto path = request.path;
+        auto path = request.path();
+        auto file = root.open(path);
         if (file.is_folder()) {
-            if (!path.ends_with('/')) return send_elsewhere();
+            if (!path.ends_with('/')) return send_elsewhere(path);
             try {
                 auto index = root.open(path + "index.html");
-                if (index.is_folder()) return send_index(file);
+                if (index.is_folder()) return send_index(path, file);
                 file = std::move(index);
                 path += "index.html";
             } catch (const http_error& error) {
                 if (error.status != 404) throw;
-                return send_index(file);
+                return send_index(path, file);
             }
         }
         const auto size = static_cast<std::uint64_t>(file.about.st_size);
@@ -210,19 +210,19 @@ private:
         close_when_done();
     }
 
-    void send_index(const http::opened& folder) {
-        send_page(200, "Index of " + request.path, http::folder_index(folder));
+    void send_index(const std::string& path, const http::opened& folder) {
+        send_page(200, "Index of " + path, http::folder_index(folder));
     }
 
     /// A folder's links are relative, so its URL has to end in a slash.
-    void send_elsewhere() {
+    void send_elsewhere(std::string_view path) {
         // It begins with one slash only: //name would be another host.
         std::string url;
-        for (std::string_view rest = request.path; !rest.empty();) {
-            rest.remove_prefix(1);
-            const auto name = rest.substr(0, rest.find('/'));
+        while (!path.empty()) {
+            path.remove_prefix(1);
+            const auto name = path.substr(0, path.find('/'));
             if (!name.empty()) url += "/" + http::percent_encoded(name);
-            rest.remove_prefix(name.size());
+            path.remove_prefix(name.size());
         }
         url += '/';
         send_page(301, "Moved Permanently", "<p><a href=\"" + url + "\">" + url + "</a>\n",

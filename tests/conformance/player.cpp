@@ -5,14 +5,21 @@
 #include <array>
 #include <cstdint>
 #include <cstdio>
+#include <limits>
 #include <new>
 #include <system_error>
 #include <typeinfo>
 
+#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#ifdef __linux__
+#include <linux/sockios.h>
+#endif
 
 #include "channels.hpp"
 
@@ -31,10 +38,10 @@ sockaddr* generic(sockaddr_in& name) {
     return reinterpret_cast<sockaddr*>(&name);
 }
 
-sockaddr_in loopback() {
+sockaddr_in any_port_of(const std::string& home) {
     sockaddr_in name{};
     name.sin_family = AF_INET;
-    name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    name.sin_addr.s_addr = ::inet_addr(home.c_str());
     return name;
 }
 
@@ -51,12 +58,12 @@ platform::unique_fd tcp_socket() {
     return made;
 }
 
-platform::unique_fd tcp_listener() {
+platform::unique_fd tcp_listener(const std::string& home) {
     platform::unique_fd made = tcp_socket();
     const int yes = 1;
     if (::setsockopt(made.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) != 0)
         fail("setsockopt");
-    sockaddr_in name = loopback();
+    sockaddr_in name = any_port_of(home);
     if (::bind(made.get(), generic(name), sizeof name) != 0) fail("bind");
     if (::listen(made.get(), 1) != 0) fail("listen");
     return made;
@@ -83,7 +90,8 @@ void linger_not(int fd) {
 }
 
 // A connected pair; the second is the peer's.
-std::pair<platform::unique_fd, platform::unique_fd> connected_pair(bool tcp) {
+std::pair<platform::unique_fd, platform::unique_fd> connected_pair(bool tcp,
+                                                                   const std::string& home) {
     platform::unique_fd mine, peer;
     if (!tcp) {
         std::array<int, 2> both{};
@@ -91,7 +99,7 @@ std::pair<platform::unique_fd, platform::unique_fd> connected_pair(bool tcp) {
         mine.reset(both[0]);
         peer.reset(both[1]);
     } else {
-        const platform::unique_fd door = tcp_listener();
+        const platform::unique_fd door = tcp_listener(home);
         peer = tcp_socket();
         sockaddr_in name = name_of(door.get());
         if (::connect(peer.get(), generic(name), sizeof name) != 0) fail("connect");
@@ -111,6 +119,12 @@ std::uint32_t crc32(std::string_view bytes) {
         for (int bit = 0; bit < 8; ++bit) crc = (crc >> 1) ^ (crc & 1 ? 0xedb88320 : 0);
     }
     return ~crc;
+}
+
+// A size as the library holds it.
+template <class Size>
+Size narrow(std::size_t size) {
+    return static_cast<Size>(std::min<std::size_t>(size, std::numeric_limits<Size>::max()));
 }
 
 // The producer of push_chunks.
@@ -295,13 +309,15 @@ std::string player::accepted(const std::string& listener, platform::socket sock)
 // ---------------------------------------------------------------------------
 
 void player::make_channel(const directive& line) {
-    auto [mine, peer] = connected_pair(line.option("tcp", 0) != 0);
+    auto [mine, peer] = connected_pair(line.option("tcp", 0) != 0, home_);
     platform::socket sock(std::move(mine));
     peers_[line.name] = std::move(peer);
     if (line.what == "chat") {
         const auto made = asyncore::spawn<chat>(*this, line.name, std::move(sock));
-        made->ac_in_buffer_size = line.option("in", 4096);
-        made->ac_out_buffer_size = line.option("out", 4096);
+        made->ac_in_buffer_size =
+            narrow<decltype(made->ac_in_buffer_size)>(line.option("in", 4096));
+        made->ac_out_buffer_size =
+            narrow<decltype(made->ac_out_buffer_size)>(line.option("out", 4096));
         channels_[line.name] = made;
     } else if (line.what == "raw") {
         const auto made = asyncore::spawn<raw>(*this, line.name, std::move(sock));
@@ -317,7 +333,7 @@ void player::listen(const directive& line) {
     channels_[line.name] = made;
     made->create_socket();
     made->set_reuse_addr();
-    made->bind({"127.0.0.1", 0});
+    made->bind({home_, 0});
     made->listen(5);
     addresses_[line.name] = name_of(made->socket.fileno());
 }
@@ -337,7 +353,7 @@ void player::dial(const directive& line) {
     channels_[line.name] = made;
     made->create_socket();
     at_once(made->socket.fileno());
-    sockaddr_in name = loopback();
+    sockaddr_in name = any_port_of(home_);
     if (line.other.empty()) {
         // Bound and not listening: nothing can listen there while this socket is open.
         auto& nobody = others_.emplace_back(tcp_socket());
@@ -347,7 +363,7 @@ void player::dial(const directive& line) {
         name = addresses_[line.other];
         expected_[line.other].push_back(line.name + 'p');
     }
-    attempt(line.name, [&] { made->connect({"127.0.0.1", ntohs(name.sin_port)}); });
+    attempt(line.name, [&] { made->connect({home_, ntohs(name.sin_port)}); });
 }
 
 void player::feed(const directive& line) {
@@ -383,6 +399,24 @@ void player::drain(const directive& line) {
     }
     log(line.name + " peer " + quote(got));
     if (end) log(line.name + " peer " + end);
+}
+
+// Whether the channel has sent what the kernel has not put on the wire, and now has, for the peer has
+// made room.  (A local wire is quick, but its timers run in their own time.)
+bool player::under_way(const std::string& name) {
+#ifdef SIOCOUTQNSD
+    const auto found = channels_.find(name);
+    int unsent = 0;
+    if (found == channels_.end() || !found->second->socket) return false;
+    if (found->second->socket.family() != AF_INET) return false;
+    if (::ioctl(found->second->socket.fileno(), SIOCOUTQNSD, &unsent) != 0 || unsent == 0)
+        return false;
+    pollfd wait{peer(name), POLLIN, 0};
+    return ::poll(&wait, 1, 10'000) > 0;
+#else
+    static_cast<void>(name);
+    return false;
+#endif
 }
 
 void player::shut(const directive& line) {

@@ -45,7 +45,8 @@ std::string kind_of_exception();
 
 class player {
 public:
-    player() = default;
+    /// `home`: the loopback address of all its TCP sockets.
+    explicit player(std::string home = "127.0.0.1") : home_(std::move(home)) {}
     player(const player&) = delete;
     player& operator=(const player&) = delete;
 
@@ -78,6 +79,7 @@ private:
     void feed(const directive& line);
     void urgent(const directive& line);
     void drain(const directive& line);
+    bool under_way(const std::string& name);
     void shut(const directive& line);
     void hangup(const directive& line);
     void reset(const directive& line);
@@ -94,6 +96,7 @@ private:
 
     void act(const std::string& name, const action& wanted);
 
+    const std::string home_;
     std::string log_;
     std::map<std::string, std::shared_ptr<asyncore::dispatcher>> channels_;  // closed ones too
     std::map<std::string, unique_fd> peers_;

@@ -31,18 +31,6 @@ bool is_digits(std::string_view text) {
     return !text.empty() && text.find_first_not_of("0123456789") == text.npos;
 }
 
-/// The path in "/path?query" or in "http://host/path?query".
-std::string path_of(std::string_view target) {
-    if (upper(target.substr(0, 7)) == "HTTP://") {
-        target.remove_prefix(std::min(target.find_first_of("/?", 7), target.size()));
-        if (!target.starts_with('/')) target = "/";
-    }
-    auto path = percent_decoded(split(target, "?"));
-    if (!path || !path->starts_with('/')) throw bad_request("The target of the request is no path.");
-    if (path->find('\0') != path->npos) throw bad_request("The path has a zero byte in it.");
-    return *path;
-}
-
 }  // namespace
 
 std::string_view reason(int status) {
@@ -93,16 +81,26 @@ request::request(std::string_view head) {
     if (head.starts_with("\r\n")) head.remove_prefix(2);
     auto line = split(head, "\r\n");
     op = split(line, " ");
-    const auto target = split(line, " ");
+    target = split(line, " ");
     version = line;
     if (!is_token(op) || target.empty()) throw bad_request("The first line is no request.");
     if (version.size() != 8 || !version.starts_with("HTTP/") || !is_digits(version.substr(5, 1)) ||
         version[6] != '.' || !is_digits(version.substr(7)))
         throw bad_request("The first line does not end in a version of HTTP.");
     if (version[5] != '1') throw http_error(505, "This server speaks HTTP/1.0.");
-    if (target.find('\t') != target.npos) throw bad_request("The target has a tab in it.");
     fields = headers(head);
-    path = path_of(target);
+}
+
+std::string request::path() const {
+    std::string_view rest = target;
+    if (upper(rest.substr(0, 7)) == "HTTP://") {  // "http://host/path", as for a proxy
+        rest.remove_prefix(std::min(rest.find_first_of("/?", 7), rest.size()));
+        if (!rest.starts_with('/')) rest = "/";
+    }
+    auto path = percent_decoded(split(rest, "?"));
+    if (!path || !path->starts_with('/')) throw bad_request("The target of the request is no path.");
+    if (path->find('\0') != path->npos) throw bad_request("The path has a zero byte in it.");
+    return *path;
 }
 
 bool may_be_head(char before, std::string_view data) {

@@ -36,8 +36,8 @@ private:
 };
 
 struct request {
-    std::string op;     // the method, as it was written
-    std::string path;   // begins with '/', decoded; the query is not part of it
+    std::string op;      // the method, as it was written
+    std::string target;  // most often "/path?query"
     std::string version;
     headers fields;
 
@@ -45,6 +45,10 @@ struct request {
     /// What stood before the empty line.
     /// Throws: http_error, 400 or 505.
     explicit request(std::string_view head);
+
+    /// The target's path: decoded, without the query; begins with a slash.
+    /// Throws: http_error 400.
+    std::string path() const;
 };
 
 /// Whether `data`, which follows the byte `before`, may be part of a head: no control characters,

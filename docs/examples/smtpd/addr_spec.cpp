@@ -2,12 +2,12 @@
 // recorded, since smtpd asks for none.
 #include "addr_spec.hpp"
 
-#include "python.hpp"
-
 #include <algorithm>
 #include <vector>
 
 #include <iconv.h>
+
+#include "python.hpp"
 
 namespace addr_spec {
 
@@ -22,17 +22,25 @@ constexpr text ATOM_ENDS = "()<>@,:;.\\\"[] \t";
 constexpr text DOT_ATOM_ENDS = "()<>@,:;\\\"[] \t";
 constexpr text PHRASE_ENDS = ")<>@,:;\\[]";
 
-bool in(char c, text set) { return set.find(c) != set.npos; }
-bool starts_in(text value, text set) { return !value.empty() && in(value[0], set); }
+bool in(char c, text set) {
+    return set.find(c) != set.npos;
+}
+bool starts_in(text value, text set) {
+    return !value.empty() && in(value[0], set);
+}
 
 /// Python: value[0], which raises an IndexError on an empty string, as at() does.
-bool first_in(text value, text set) { return in(value.at(0), set); }
+bool first_in(text value, text set) {
+    return in(value.at(0), set);
+}
 
 std::string replace_all(std::string_view given, char what, text by) {
     std::string out;
     for (const char c : given)
-        if (c == what) out += by;
-        else out += c;
+        if (c == what)
+            out += by;
+        else
+            out += c;
     return out;
 }
 
@@ -42,21 +50,32 @@ std::string quote_string(text value) {
 
 /// Python: Terminal and TokenList, with their token_type.
 enum class kind {
-    none,  // a plain TokenList
-    white, // a WhiteSpaceTerminal
-    nothing, // an EWWhiteSpaceTerminal
-    plain,   // a ValueTerminal
+    none,     // a plain TokenList
+    white,    // a WhiteSpaceTerminal
+    nothing,  // an EWWhiteSpaceTerminal
+    plain,    // a ValueTerminal
     dot,
-    broken, // a defect that Python's parser puts among the tokens, and then trips over
+    broken,  // a defect that Python's parser puts among the tokens, and then trips over
     fws,
-    cfws, comment, encoded_word, quoted_string, bare_quoted_string, atom, dot_atom, dot_atom_text,
-    local_part, obs_local_part, domain, domain_literal, addr_spec,
+    cfws,
+    comment,
+    encoded_word,
+    quoted_string,
+    bare_quoted_string,
+    atom,
+    dot_atom,
+    dot_atom_text,
+    local_part,
+    obs_local_part,
+    domain,
+    domain_literal,
+    addr_spec,
 };
 
 struct token {
     kind type = kind::none;
-    std::string chars;          // of a terminal
-    std::vector<token> parts;   // of a list
+    std::string chars;         // of a terminal
+    std::vector<token> parts;  // of a list
 
     bool is_list() const { return type == kind::none || type >= kind::cfws; }
     const token& first() const { return parts.at(0); }
@@ -71,9 +90,11 @@ std::string token::str() const {
     if (!is_list()) return chars;
     std::string all;
     for (const auto& part : parts) {
-        if (type != kind::comment || part.type == kind::comment) all += part.str();
-        else all += replace_all(replace_all(replace_all(part.str(), '\\', "\\\\"), '(', "\\("), ')',
-                                "\\)");
+        if (type != kind::comment || part.type == kind::comment)
+            all += part.str();
+        else
+            all += replace_all(replace_all(replace_all(part.str(), '\\', "\\\\"), '(', "\\("), ')',
+                               "\\)");
     }
     if (type == kind::comment) return "(" + all + ")";
     return type == kind::bare_quoted_string ? quote_string(all) : all;
@@ -81,16 +102,20 @@ std::string token::str() const {
 
 std::string token::value() const {
     switch (type) {
-    case kind::nothing: return "";
+    case kind::nothing:
+        return "";
     case kind::white:
     case kind::fws:
     case kind::cfws:
-    case kind::comment: return " ";
+    case kind::comment:
+        return " ";
     case kind::plain:
-    case kind::dot: return chars;
+    case kind::dot:
+        return chars;
     case kind::broken:
         throw py::AttributeError("'InvalidHeaderDefect' object has no attribute 'value'");
-    default: break;
+    default:
+        break;
     }
     std::string all;
     for (const auto& part : parts)
@@ -243,7 +268,9 @@ parsed get_encoded_word(text value) {
 
 // The grammar
 
-parsed get_qcontent(text value) { return get_ptext(value, "\"", kind::plain); }
+parsed get_qcontent(text value) {
+    return get_ptext(value, "\"", kind::plain);
+}
 
 parsed get_atext(text value) {
     const auto atext = value.substr(0, value.find_first_of(ATOM_ENDS));
@@ -283,9 +310,12 @@ parsed get_comment(text value) {
     token comment{kind::comment, "", {}};
     value.remove_prefix(1);
     while (!value.empty() && value[0] != ')') {
-        if (in(value[0], WSP)) take(comment, value, get_fws(value));
-        else if (value[0] == '(') take(comment, value, get_comment(value));
-        else take(comment, value, get_ptext(value, "()", kind::white));
+        if (in(value[0], WSP))
+            take(comment, value, get_fws(value));
+        else if (value[0] == '(')
+            take(comment, value, get_comment(value));
+        else
+            take(comment, value, get_ptext(value, "()", kind::white));
     }
     return {std::move(comment), value.empty() ? value : value.substr(1)};
 }
@@ -508,7 +538,8 @@ std::string address::local_part() const {
         const bool is_tl = tok.is_list();
         if (is_tl && last.type == kind::dot && tok.first().type == kind::cfws)
             res.push_back({kind::none, "", {tok.parts.begin() + 1, tok.parts.end()}});
-        else res.push_back(tok);
+        else
+            res.push_back(tok);
         last_is_tl = is_tl;
     }
     return token{kind::none, "", {res.begin() + 1, res.end() - 1}}.value();
@@ -523,8 +554,10 @@ std::string address::addr_spec() const {
 
 std::string get_obs_route(std::string_view value) {
     while (starts_in(value, ", \t(")) {
-        if (value[0] == ',') value.remove_prefix(1);
-        else value = get_cfws(value).rest;
+        if (value[0] == ',')
+            value.remove_prefix(1);
+        else
+            value = get_cfws(value).rest;
     }
     if (!value.starts_with('@')) throw HeaderParseError("expected obs-route domain");
     value = get_domain(value.substr(1)).rest;

@@ -41,9 +41,12 @@ void append(std::string& out, char32_t c) {
     const auto byte = [&](char32_t value) { out += static_cast<char>(value & 0xff); };
     const auto follow = [&](int shift) { byte(0x80 | (c >> shift & 0x3f)); };
     if (c < 0x80 || c >= not_utf8) return byte(c);
-    if (c < 0x800) byte(0xc0 | c >> 6);
-    else if (c < 0x10000) byte(0xe0 | c >> 12), follow(6);
-    else byte(0xf0 | c >> 18), follow(12), follow(6);
+    if (c < 0x800)
+        byte(0xc0 | c >> 6);
+    else if (c < 0x10000)
+        byte(0xe0 | c >> 12), follow(6);
+    else
+        byte(0xf0 | c >> 18), follow(12), follow(6);
     follow(0);
 }
 
@@ -95,7 +98,8 @@ bool isalnum(std::string_view text) {
     if (text.empty()) return false;
     while (!text.empty()) {
         const auto c = next(text);
-        const bool ascii = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+        const bool ascii =
+            (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
         if (c < 0x80 ? !ascii : !unicode() || !::iswalnum_l(static_cast<std::wint_t>(c), unicode()))
             return false;
     }
@@ -110,7 +114,8 @@ std::string upper(std::string_view text) {
     std::string out;
     while (!text.empty()) {
         auto c = next(text);
-        if (c >= 'a' && c <= 'z') c -= 'a' - 'A';
+        if (c >= 'a' && c <= 'z')
+            c -= 'a' - 'A';
         else if (c >= 0x80 && c < not_utf8 && unicode())
             c = static_cast<char32_t>(::towupper_l(static_cast<std::wint_t>(c), unicode()));
         append(out, c);
@@ -172,8 +177,8 @@ list splitlines_of_str(std::string_view text) {
     while (!rest.empty()) {
         const auto before = rest.size();
         const auto c = next(rest);
-        const bool ends = (c >= 10 && c <= 13) || (c >= 28 && c <= 30) || c == 0x85 ||
-                          c == 0x2028 || c == 0x2029;
+        const bool ends =
+            (c >= 10 && c <= 13) || (c >= 28 && c <= 30) || c == 0x85 || c == 0x2028 || c == 0x2029;
         if (!ends) continue;
         lines.emplace_back(text.substr(0, text.size() - before));
         if (c == '\r' && rest.starts_with('\n')) rest.remove_prefix(1);
@@ -309,9 +314,11 @@ getopt(list args, std::string_view shortopts, const list& longopts) {
             const auto equals = word.find('=');
             std::optional<std::string> value;
             if (equals != word.npos) value = word.substr(equals + 1);
-            const auto [opt, takes] = long_has_args(word.substr(2, equals == word.npos ? equals : equals - 2), longopts);
+            const auto [opt, takes] =
+                long_has_args(word.substr(2, equals == word.npos ? equals : equals - 2), longopts);
             if (takes && !value) value = argument_of("--" + opt);
-            if (!takes && value) throw getopt_error("option --" + opt + " must not have an argument");
+            if (!takes && value)
+                throw getopt_error("option --" + opt + " must not have an argument");
             opts.emplace_back("--" + opt, value.value_or(""));
             continue;
         }

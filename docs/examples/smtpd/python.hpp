@@ -42,12 +42,12 @@ std::string_view encode_ascii(std::string_view text);
 char32_t next(std::string_view& text);
 
 bool isspace(char32_t c);
-bool isalnum(std::string_view text);  // False if it is empty; so is isdigit()
-bool isdigit(std::string_view text);  // Differs: ASCII digits only
+bool isalnum(std::string_view text);       // False if it is empty; so is isdigit()
+bool isdigit(std::string_view text);       // Differs: ASCII digits only
 std::string upper(std::string_view text);  // Differs: letter by letter: "ß" stays
 std::string_view lstrip(std::string_view text);
 std::string_view strip(std::string_view text);
-list split(std::string_view text);                              // at white space
+list split(std::string_view text);  // at white space
 list split(std::string_view text, std::string_view separator);
 std::string join(std::string_view separator, const list& parts);
 list splitlines_of_str(std::string_view text);

@@ -4,9 +4,6 @@
 // SMTPServer and override process_message(); DebuggingServer and PureProxy show how.
 #pragma once
 
-#include "python.hpp"
-#include "smtplib.hpp"
-
 #include <asynchat/asynchat.hpp>
 #include <asyncore/asyncore.hpp>
 
@@ -18,6 +15,9 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "python.hpp"
+#include "smtplib.hpp"
 
 namespace smtpd {
 
@@ -60,9 +60,14 @@ public:
     static constexpr int DATA = 1;
 
     std::int64_t command_size_limit = 512;
-    /// By command; what is not in it has 512.  As in Python one for all channels of the process,
-    /// and cleared by each new one.
-    static inline std::map<std::string, std::int64_t> command_size_limits;
+    /// By command.  As in Python there is one for all channels of the process, which each new one
+    /// clears, and which keeps whatever it was asked for.  Python: a defaultdict.
+    struct limit_of_512 {
+        std::int64_t value = 512;
+        operator std::int64_t() const { return value; }
+        void operator+=(std::int64_t more) { value += more; }
+    };
+    static inline std::map<std::string, limit_of_512> command_size_limits;
     virtual std::int64_t max_command_size_limit() const;
 
     SMTPServer* smtp_server;  // never null; must live longer than its channels
@@ -128,7 +133,8 @@ public:
     virtual void smtp_NOOP(const argument& arg);
     virtual void smtp_QUIT(const argument& arg);
     std::string _strip_command_keyword(std::string_view keyword, const std::string& arg);
-    std::pair<std::string, std::string> _getaddr(const std::string& arg);
+    /// The address, or none, and what follows it.
+    std::pair<std::optional<std::string>, std::string> _getaddr(const std::string& arg);
     std::optional<parameters> _getparams(const list& params);
     virtual void smtp_HELP(const argument& arg);
     virtual void smtp_VRFY(const argument& arg);

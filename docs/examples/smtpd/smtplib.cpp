@@ -36,6 +36,8 @@ std::string quote_data(std::string_view msg) {
 SMTP::reply SMTP::connect(const std::string& host, std::uint16_t port) {
     const asyncore::address name(host, port);
     const int first = name.resolve(AF_UNSPEC).name.ss_family;
+    std::exception_ptr failed;
+    // A name may have addresses of both families.
     for (const int family : {first, first == AF_INET6 ? AF_INET : AF_INET6}) {
         try {
             create_socket(family);
@@ -43,16 +45,10 @@ SMTP::reply SMTP::connect(const std::string& host, std::uint16_t port) {
             return getreply();
         } catch (const std::system_error&) {
             close();
-            if (family != first) throw;
-            // A name may have addresses of both families.
-            try {
-                name.resolve(first == AF_INET6 ? AF_INET : AF_INET6);
-            } catch (const std::exception&) {
-                first == AF_INET6 ? void() : void();
-            }
+            if (!failed) failed = std::current_exception();
         }
     }
-    throw SMTPServerDisconnected("Server not connected");
+    std::rethrow_exception(failed);
 }
 
 SMTP::reply SMTP::getreply() {
@@ -64,7 +60,8 @@ SMTP::reply SMTP::getreply() {
     auto lines = std::exchange(lines_, {});
     int code = -1;
     for (auto& line : lines) {
-        code = py::isdigit(line.substr(0, 3)) ? static_cast<int>(py::to_int(line.substr(0, 3))) : -1;
+        code =
+            py::isdigit(line.substr(0, 3)) ? static_cast<int>(py::to_int(line.substr(0, 3))) : -1;
         line = py::strip(line.size() > 4 ? line.substr(4) : "");
     }
     return {code, py::join("\n", lines)};

@@ -2,8 +2,6 @@
 // every reply.
 #pragma once
 
-#include "python.hpp"
-
 #include <asynchat/asynchat.hpp>
 #include <asyncore/asyncore.hpp>
 
@@ -13,6 +11,8 @@
 #include <string>
 #include <string_view>
 #include <utility>
+
+#include "python.hpp"
 
 namespace smtplib {
 
@@ -80,7 +80,7 @@ public:
     void found_terminator() override;
 
 private:
-    list lines_;      // of the reply that is coming
+    list lines_;  // of the reply that is coming
     bool complete_ = false;
     std::exception_ptr failure_;
 };

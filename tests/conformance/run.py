@@ -1,0 +1,339 @@
+"""Replays scripts with the library and compares logs with CPython's.
+
+    run.py --replay PATH                  the corpus, on every mechanism that PATH knows
+    run.py --replay PATH --random N       and N fresh random schedules, against a CPython that has asyncore
+    run.py --verify | --record            the corpus with CPython: compare, or write, the committed logs
+
+A schedule whose logs differ is cut down to a minimal one that still differs, which is written to the
+folder --failures together with both logs.
+"""
+
+import argparse
+import glob
+import multiprocessing
+import os
+import random
+import subprocess
+import sys
+import time
+from collections import namedtuple
+
+import generate
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+MECHANISMS = ("select", "poll", "epoll", "kqueue")
+CHUNK = 200         # scripts per process
+TRIES = 3           # of a schedule whose logs differ, before it is believed
+LEFT_OUT = 4        # replay.py: not to be compared
+
+Answer = namedtuple("Answer", "status text")
+
+
+# -- running scripts --------------------------------------------------------------------------------
+
+def run_batch(command, scripts):
+    """An Answer for each script."""
+    request = b"".join(b"%d\n" % len(text) + text for text in scripts)
+    process = subprocess.run(command + ["--batch"], input=request, stdout=subprocess.PIPE)
+    answers = []
+    rest = process.stdout
+    while rest:
+        head, _, rest = rest.partition(b"\n")
+        status, length = map(int, head.split())
+        answers.append(Answer(status, rest[:length]))
+        rest = rest[length:]
+    if len(answers) < len(scripts):
+        # It died over this script; the others deserve a process of their own.
+        answers.append(Answer(process.returncode or 1, b"the process ended\n"))
+        answers += run_batch(command, scripts[len(answers):]) if len(answers) < len(scripts) else []
+    return answers
+
+
+def mechanisms_of(replay):
+    """The mechanisms that this replay was built with."""
+    return [name for name in MECHANISMS
+            if subprocess.run([replay, "--poller", name, "-"], input=b"", stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE).returncode == 0]
+
+
+def find_python():
+    """A CPython that has asyncore, or None."""
+    places = [sys.executable, "python3", "/usr/bin/python3"]
+    places += sorted(glob.glob(os.path.expanduser("~/.pyenv/versions/3.*/bin/python3")), reverse=True)
+    test = "import platform, asyncore, asynchat; assert platform.python_implementation() == 'CPython'"
+    for python in places:
+        try:
+            if subprocess.run([python, "-W", "ignore", "-c", test], stderr=subprocess.PIPE).returncode == 0:
+                return python
+        except OSError:
+            pass
+    return None
+
+
+def version_of(python):
+    return subprocess.run([python, "-c", "import platform; print(platform.python_version())"],
+                          stdout=subprocess.PIPE).stdout.decode().strip()
+
+
+def twin(python):
+    return [python, os.path.join(HERE, "replay.py")]
+
+
+# -- the corpus -------------------------------------------------------------------------------------
+
+def read_corpus(folders):
+    """(path without .txt, script, expected answer); a log that begins with `bad script` is a refusal."""
+    corpus = []
+    for folder in folders:
+        for path in sorted(glob.glob(os.path.join(folder, "*.txt"))):
+            with open(path, "rb") as file:
+                text = file.read()
+            try:
+                with open(path[:-4] + ".log", "rb") as file:
+                    log = file.read()
+            except FileNotFoundError:
+                log = b""
+            corpus.append((path[:-4], text, Answer(2 if log.startswith(b"bad script") else 0, log)))
+    return corpus
+
+
+def show_difference(expected, got):
+    """The first line that differs."""
+    a, b = expected.text.split(b"\n"), got.text.split(b"\n")
+    at = next((i for i, (x, y) in enumerate(zip(a, b)) if x != y), min(len(a), len(b)))
+    for who, lines, answer in (("CPython", a, expected), ("here   ", b, got)):
+        line = lines[at] if at < len(lines) else b"(nothing)"
+        print("    %s, line %d: %s%s" % (who, at + 1, line.decode("latin-1"),
+                                        "" if answer.status in (0, 2) else " (status %d)" % answer.status))
+
+
+def check_corpus(command, label, corpus):
+    """(passed, failed)"""
+    answers = run_batch(command, [text for _, text, _ in corpus])
+    failed = 0
+    for (path, _, expected), answer in zip(corpus, answers):
+        if answer != expected:
+            failed += 1
+            print("FAILED %s, %s" % (os.path.basename(path), label))
+            show_difference(expected, answer)
+    print("corpus, %s: %d scripts, %d differ" % (label, len(corpus), failed), flush=True)
+    return len(corpus) - failed, failed
+
+
+def record(command, corpus):
+    answers = run_batch(command, [text for _, text, _ in corpus])
+    for (path, _, expected), answer in zip(corpus, answers):
+        if answer.status not in (0, 2) or (answer.status == 2) != (os.sep + "bad" + os.sep in path):
+            print("%s: status %d: %s" % (path, answer.status, answer.text.decode()))
+        elif answer != expected:
+            print("recorded " + os.path.basename(path))
+            with open(path + ".log", "wb") as file:
+                file.write(answer.text)
+
+
+# -- random schedules -------------------------------------------------------------------------------
+
+def differs(expected, answer):
+    if expected.status == LEFT_OUT:
+        return answer.status != 0
+    return answer != expected
+
+
+def run_chunk(work):
+    """Runs schedules first … last-1 everywhere. Returns the number left out, and what differed, as
+    (index, script, mechanism)."""
+    python, replay, mechanisms, seed, first, last = work
+    scripts = [generate.schedule(seed, index) for index in range(first, last)]
+    expected = run_batch(twin(python), scripts)
+    found = []
+    for mechanism in mechanisms:
+        answers = run_batch([replay, "--poller", mechanism], scripts)
+        found += [(first + i, scripts[i], mechanism) for i in range(len(scripts))
+                  if differs(expected[i], answers[i])]
+    return sum(answer.status == LEFT_OUT for answer in expected), found
+
+
+class Shrinker:
+    """Cuts a script down while CPython and the library still differ on it."""
+
+    def __init__(self, python, command):
+        self.python = python
+        self.command = command
+
+    def which_differ(self, scripts):
+        """For each script: whether it differs, the same way each time."""
+        verdicts = [True] * len(scripts)
+        expected = run_batch(twin(self.python), scripts)
+        answers = run_batch(self.command, scripts)
+        for i in range(len(scripts)):
+            verdicts[i] = differs(expected[i], answers[i])
+        return verdicts
+
+    def surely_differs(self, text):
+        return all(self.which_differ([text] * TRIES))
+
+    def first_that_differs(self, candidates):
+        """The first candidate that still differs, or None."""
+        for at in range(0, len(candidates), CHUNK):
+            some = candidates[at:at + CHUNK]
+            for text, verdict in zip(some, self.which_differ(some)):
+                if verdict and self.surely_differs(text):
+                    return text
+        return None
+
+    def shrink(self, text):
+        while True:
+            smaller = self.first_that_differs(self.without_lines(text)) \
+                or self.first_that_differs(self.with_simpler_lines(text))
+            if smaller is None:
+                return text
+            text = smaller
+
+    @staticmethod
+    def without_lines(text):
+        """All but one half, one quarter, … one line."""
+        lines = text.splitlines(True)
+        candidates = []
+        size = (len(lines) + 1) // 2
+        while size > 0 and len(lines) > 1:
+            for at in range(0, len(lines), size):
+                candidates.append(b"".join(lines[:at] + lines[at + size:]))
+            size = size // 2
+        return [c for c in candidates if c]
+
+    @classmethod
+    def with_simpler_lines(cls, text):
+        """One word of one line simpler, or gone."""
+        lines = text.splitlines()
+        candidates = []
+        for i, line in enumerate(lines):
+            for simpler in cls.simpler(line):
+                if simpler != line:
+                    candidates.append(b"\n".join(lines[:i] + [simpler] + lines[i + 1:]) + b"\n")
+        return candidates
+
+    @staticmethod
+    def simpler(line):
+        words = line.split(b" ")
+        for i, word in enumerate(words):
+            before, after = words[:i], words[i + 1:]
+            if i > 0:
+                yield b" ".join(before + after)
+            if word == b"at":
+                yield b" ".join(before + words[i + 2:])
+            elif word.startswith(b'"') and len(word) > 2:
+                body = word[1:-1]
+                for half in (body[:len(body) // 2], body[len(body) // 2:], body[1:], body[:-1]):
+                    yield b" ".join(before + [b'"' + half + b'"'] + after)
+            elif word.startswith(b"fill:"):
+                count = int(word.split(b":")[1])
+                for less in {count // 2, count - 1, min(count, 3)}:
+                    yield b" ".join(before + [b"fill:%d:0" % less] + after)
+            else:
+                key, equals, number = word.rpartition(b"=")
+                if number.isdigit():
+                    for less in sorted({1, int(number) // 2, int(number) - 1}):
+                        if 0 < less < int(number):
+                            yield b" ".join(before + [key + equals + b"%d" % less] + after)
+
+
+def report_failure(args, python, index, text, mechanism):
+    """Shrinks it, and writes it down with both logs."""
+    command = [args.replay, "--poller", mechanism]
+    shrinker = Shrinker(python, command)
+    print("FAILED schedule %s:%d, %s" % (args.seed, index, mechanism))
+    if not shrinker.surely_differs(text):
+        print("    not every time: a log of it depends on more than the script")
+    else:
+        text = shrinker.shrink(text)
+    name = os.path.join(args.failures, "%s-%d-%s" % (args.seed, index, mechanism))
+    expected, answer = run_batch(twin(python), [text])[0], run_batch(command, [text])[0]
+    os.makedirs(args.failures, exist_ok=True)
+    for suffix, content in ((".txt", text), (".cpython.log", expected.text), (".log", answer.text)):
+        with open(name + suffix, "wb") as file:
+            file.write(content)
+    print("    " + text.decode("latin-1").replace("\n", "\n    ").rstrip())
+    show_difference(expected, answer)
+    print("    written to %s.txt" % name, flush=True)
+
+
+def check_random(args, python, mechanisms):
+    """(passed, failed)"""
+    print("random: seed %s, %d schedules, CPython %s" % (args.seed, args.random, version_of(python)),
+          flush=True)
+    started = spoken = time.time()
+    work = [(python, args.replay, mechanisms, args.seed, first, min(first + CHUNK, args.first + args.random))
+            for first in range(args.first, args.first + args.random, CHUNK)]
+    done = left_out = 0
+    failures = []
+    pool = multiprocessing.Pool(args.jobs) if args.jobs > 1 else None
+    for (_, _, _, _, first, last), (left, found) in zip(work, pool.imap(run_chunk, work) if pool
+                                                      else map(run_chunk, work)):
+        done += last - first
+        left_out += left
+        for index, text, mechanism in found:
+            # One script of a schedule is enough: the others say the same.
+            if len(failures) < args.most_failures and index not in [each[0] for each in failures]:
+                report_failure(args, python, index, text, mechanism)
+            failures.append((index, mechanism))
+        if time.time() - spoken > 30:
+            spoken = time.time()
+            print("    %d of %d, %d differ, %.0f/s" % (done, args.random, len(failures),
+                                                     done / (spoken - started)), flush=True)
+        if len(failures) > args.most_failures:
+            print("    too many: the rest is not run")
+            break
+    if pool:
+        pool.terminate()
+    print("random, %s: %d schedules, %d left out, %d differ, %.0f s (seed %s)" % (
+        " ".join(mechanisms), done, left_out, len(failures), time.time() - started, args.seed), flush=True)
+    return done * len(mechanisms) - len(failures), len(failures)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--replay", help="the program to test")
+    parser.add_argument("--poller", action="append", help="only this mechanism; may be repeated")
+    parser.add_argument("--corpus", action="append", help="a folder of scripts; may be repeated")
+    parser.add_argument("--random", type=int, default=0, metavar="N", help="so many fresh schedules")
+    parser.add_argument("--first", type=int, default=0, metavar="I", help="begin with schedule I of the seed")
+    parser.add_argument("--seed", help="of the schedules; default: a new one")
+    parser.add_argument("--python", help="the CPython; default: one that has asyncore, wherever it is")
+    parser.add_argument("--failures", default="replay-failures", help="where schedules that differ are put")
+    parser.add_argument("--most-failures", type=int, default=20, metavar="N", help="stop after so many")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes")
+    parser.add_argument("--verify", action="store_true", help="compare the corpus with CPython")
+    parser.add_argument("--record", action="store_true", help="write CPython's logs into the corpus")
+    args = parser.parse_args()
+    if args.seed is None:
+        args.seed = str(random.SystemRandom().randrange(10 ** 9))
+
+    corpus = read_corpus(args.corpus or [os.path.join(HERE, "corpus"), os.path.join(HERE, "bad")])
+    python = args.python or find_python()
+    passed = failed = 0
+    results = []
+    if python is None:
+        print("no CPython with asyncore here: its committed logs have to do")
+    elif args.record:
+        record(twin(python), corpus)
+        corpus = read_corpus(args.corpus or [os.path.join(HERE, "corpus"), os.path.join(HERE, "bad")])
+    if python and (args.verify or args.record):
+        results.append(check_corpus(twin(python), "CPython " + version_of(python), corpus))
+    if args.replay:
+        args.replay = os.path.abspath(args.replay)
+        mechanisms = args.poller or mechanisms_of(args.replay)
+        if not mechanisms:
+            print("%s does not run" % args.replay)
+            results.append((0, 1))
+        for mechanism in mechanisms:
+            results.append(check_corpus([args.replay, "--poller", mechanism], mechanism, corpus))
+        if python and args.random:
+            results.append(check_random(args, python, mechanisms))
+    passed = sum(result[0] for result in results)
+    failed = sum(result[1] for result in results)
+    print("%d passed, %d failed" % (passed, failed))
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
