@@ -276,7 +276,7 @@ void async_chat::initiate_send() {
 void async_chat::send_first_(const alive& it) {
     auto sending = std::move(std::get<byte_buffer>(producer_fifo.front()));
     const auto data = coalesce_ ? sending.view() : sending.view().substr(0, ac_out_buffer_size);
-    if (data.empty()) producer_fifo.popleft();  // and yet it is sent, as Python does
+    if (sending.empty()) producer_fifo.popleft();  // and yet it is sent, as Python does
     else std::get<byte_buffer>(producer_fifo.front()).borrow(sending.view());
     const char* const end = sending.view().data() + sending.size();
     std::size_t num_sent = 0;
@@ -291,7 +291,7 @@ void async_chat::send_first_(const alive& it) {
         if (it) put_back_(std::move(sending), end);
         throw;
     }
-    if (!it || data.empty()) return;
+    if (!it || sending.empty()) return;
     sending.consume(num_sent);
     put_back_(std::move(sending), end);
 }

@@ -134,37 +134,42 @@ std::optional<std::pair<socket_t, address>> dispatcher::accept() {
     throw platform::os_error(err, "accept");
 }
 
+// What means that the peer is gone goes to handle_close() as the exception being handled: some look
+// at it there.
+
 std::size_t dispatcher::send(std::string_view data) {
-    const auto [count, err] = socket.send(data);
-    if (err == 0) return count;
-    if (err == EWOULDBLOCK || err == EAGAIN) return 0;
-    throw_unless_disconnected_(err, "send");
-    return 0;
+    try {
+        const auto [count, err] = socket.send(data);
+        if (err == EWOULDBLOCK || err == EAGAIN) return 0;
+        if (err != 0) throw platform::os_error(err, "send");
+        return count;
+    } catch (const std::system_error& error) {
+        if (!_DISCONNECTED.contains(error.code().value())) throw;
+        handle_close();
+        return 0;
+    }
 }
 
 std::size_t dispatcher::recv(std::span<char> buffer) {
-    const auto [count, err] = socket.recv(buffer);
-    if (err != 0) throw_unless_disconnected_(err, "recv");
-    // A closed connection is a readable one that has nothing to read.
-    else if (count == 0) handle_close();
-    return count;
+    const alive it(*this);
+    try {
+        const auto [count, err] = socket.recv(buffer);
+        if (err != 0) throw platform::os_error(err, "recv");
+        // A closed connection is a readable one that has nothing to read.  In the try block, as in
+        // Python: when handle_close() throws such an error itself, it is called again.
+        if (count == 0) handle_close();
+        return count;
+    } catch (const std::system_error& error) {
+        if (!it || !_DISCONNECTED.contains(error.code().value())) throw;
+        handle_close();
+        return 0;
+    }
 }
 
 std::string dispatcher::recv(std::size_t buffer_size) {
     std::string data(buffer_size, '\0');
     data.resize(recv(std::span(data)));
     return data;
-}
-
-/// Throws; but what means that the peer is gone goes to handle_close(), as the exception being
-/// handled: some look at it there.
-void dispatcher::throw_unless_disconnected_(int err, const char* system_call) {
-    try {
-        throw platform::os_error(err, system_call);
-    } catch (const std::system_error&) {
-        if (!_DISCONNECTED.contains(err)) throw;
-        handle_close();
-    }
 }
 
 void dispatcher::close() {

@@ -139,7 +139,6 @@ public:
     void interest_changed();
 
 private:
-    void throw_unless_disconnected_(int err, const char* system_call);
     bool reports_changes_to(const channel_map& map, int fd) const override;
 };
 

@@ -124,6 +124,7 @@ transfer socket::recv(std::span<char> buffer, int flags) {
         refuse(flags);
         return layer_->recv(buffer);
     }
+    if (buffer.empty()) return {};  // as Python, which does not ask the kernel then
     ssize_t count = 0;
     do count = ::recv(fd_.get(), buffer.data(), buffer.size(), flags);
     while (count < 0 && errno == EINTR);
