@@ -27,7 +27,7 @@ dispatcher::dispatcher(socket_t sock, channel_map* map) : dispatcher(map) {
 }
 
 void dispatcher::init(socket_t sock, channel_map* map) {
-    dispatcher::del_channel();
+    if (_fileno >= 0) dispatcher::del_channel();
     _map = &map_or_default(map);
     socket = socket_t();
     if (!sock) return;
@@ -67,7 +67,8 @@ void dispatcher::add_channel(channel_map* map) { (map ? map : _map)->set(_fileno
 
 void dispatcher::del_channel(channel_map* map) {
     auto& from = map ? *map : *_map;
-    if (from.get(_fileno) == this) from.erase(_fileno);
+    // Under None, which no descriptor is, it may be another's: as in Python.
+    if (_fileno < 0 || from.get(_fileno) == this) from.erase(_fileno);
     _fileno = -1;
 }
 

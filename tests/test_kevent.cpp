@@ -25,7 +25,7 @@
 
 #include <doctest/doctest.h>
 
-using asyncore::platform::socket;
+using socket_t = asyncore::platform::socket;
 using asyncore::platform::unique_fd;
 using clock_type = std::chrono::steady_clock;
 using namespace std::chrono_literals;
@@ -81,8 +81,8 @@ public:
 };
 
 /// A connected pair over TCP.
-std::pair<socket, socket> tcp_pair() {
-    socket server(AF_INET, SOCK_STREAM), client(AF_INET, SOCK_STREAM);
+std::pair<socket_t, socket_t> tcp_pair() {
+    socket_t server(AF_INET, SOCK_STREAM), client(AF_INET, SOCK_STREAM);
     server.bind({"127.0.0.1", 0});
     server.listen(1);
     server.setblocking(true);
@@ -124,7 +124,7 @@ std::string temporary(const char* name) {
 TEST_SUITE("registering") {
     TEST_CASE("A kevent is identified by the (ident, filter) pair") {
         queue kq;
-        auto [a, b] = socket::pair();
+        auto [a, b] = socket_t::pair();
         CHECK(kq.apply(a.fileno(), EVFILT_READ, EV_ADD) == 0);
         CHECK(kq.count() == 0);
         CHECK(kq.apply(a.fileno(), EVFILT_WRITE, EV_ADD) == 0);
@@ -140,7 +140,7 @@ TEST_SUITE("registering") {
 
     TEST_CASE("there may only be one unique kevent per kqueue; re-adding modifies") {
         queue kq;
-        auto [a, b] = socket::pair();
+        auto [a, b] = socket_t::pair();
         int one = 1, two = 2;
         CHECK(kq.apply({change(a.fileno(), EVFILT_WRITE, EV_ADD, 0, &one),
                         change(a.fileno(), EVFILT_WRITE, EV_ADD, 0, &two)}) == 0);
@@ -151,7 +151,7 @@ TEST_SUITE("registering") {
 
     TEST_CASE("executed upon the initial registration, to detect a preexisting condition") {
         queue kq;
-        auto [a, b] = socket::pair();
+        auto [a, b] = socket_t::pair();
         b.send("x");
         CHECK(kq.apply(a.fileno(), EVFILT_READ, EV_ADD) == 0);
         CHECK(kq.event().data == 1);
@@ -159,7 +159,7 @@ TEST_SUITE("registering") {
 
     TEST_CASE("EV_DISABLE, EV_ENABLE; adding enables unless overridden by EV_DISABLE") {
         queue kq;
-        auto [a, b] = socket::pair();
+        auto [a, b] = socket_t::pair();
         CHECK(kq.apply(a.fileno(), EVFILT_WRITE, EV_ADD | EV_DISABLE) == 0);
         CHECK(kq.count() == 0);
         CHECK(kq.apply(a.fileno(), EVFILT_WRITE, EV_ENABLE) == 0);
@@ -172,7 +172,7 @@ TEST_SUITE("registering") {
 
     TEST_CASE("EV_ONESHOT: only the first occurrence, then it is deleted") {
         queue kq;
-        auto [a, b] = socket::pair();
+        auto [a, b] = socket_t::pair();
         CHECK(kq.apply(a.fileno(), EVFILT_WRITE, EV_ADD | EV_ONESHOT) == 0);
         CHECK(kq.count() == 1);
         CHECK(kq.count() == 0);
@@ -181,7 +181,7 @@ TEST_SUITE("registering") {
 
     TEST_CASE("EV_DISPATCH: disabled immediately after delivery") {
         queue kq;
-        auto [a, b] = socket::pair();
+        auto [a, b] = socket_t::pair();
         CHECK(kq.apply(a.fileno(), EVFILT_WRITE, EV_ADD | EV_DISPATCH) == 0);
         CHECK(kq.count() == 1);
         CHECK(kq.count() == 0);
@@ -191,7 +191,7 @@ TEST_SUITE("registering") {
 
     TEST_CASE("all changes are applied before any pending events are read") {
         queue kq;
-        auto [a, b] = socket::pair();
+        auto [a, b] = socket_t::pair();
         CHECK(kq.apply(a.fileno(), EVFILT_WRITE, EV_ADD) == 0);
         const auto remove = change(a.fileno(), EVFILT_WRITE, EV_DELETE);
         entry found{};
@@ -200,7 +200,7 @@ TEST_SUITE("registering") {
 
     TEST_CASE("the same array may be used for the changelist and eventlist") {
         queue kq;
-        auto [a, b] = socket::pair();
+        auto [a, b] = socket_t::pair();
         std::array both{change(a.fileno(), EVFILT_WRITE, EV_ADD),
                         change(b.fileno(), EVFILT_WRITE, EV_ADD)};
         CHECK(::kevent(kq.fd.get(), both.data(), 2, both.data(), 2, &none) == 2);
@@ -214,7 +214,7 @@ TEST_SUITE("registering") {
 TEST_SUITE("errors") {
     TEST_CASE("[ENOENT] the event could not be found to be modified or deleted") {
         queue kq;
-        auto [a, b] = socket::pair();
+        auto [a, b] = socket_t::pair();
         for (const unsigned flag : {EV_DELETE, EV_ENABLE, EV_DISABLE})
             CHECK(kq.apply(a.fileno(), EVFILT_READ, flag) == ENOENT);
         CHECK(kq.apply(a.fileno(), EVFILT_READ, EV_ADD) == 0);
@@ -223,7 +223,7 @@ TEST_SUITE("errors") {
 
     TEST_CASE("[EBADF] the specified descriptor is invalid") {
         queue kq;
-        auto [a, b] = socket::pair();
+        auto [a, b] = socket_t::pair();
         const int gone = a.fileno();
         a.close();
         CHECK(kq.apply(gone, EVFILT_READ, EV_ADD) == EBADF);
@@ -242,7 +242,7 @@ TEST_SUITE("errors") {
 
     TEST_CASE("[EINVAL] the specified time limit or filter is invalid") {
         queue kq;
-        auto [a, b] = socket::pair();
+        auto [a, b] = socket_t::pair();
         CHECK(kq.apply(a.fileno(), 77, EV_ADD) == EINVAL);
         for (const timespec limit : {timespec{-1, 0}, timespec{0, -1}, timespec{0, 1000000000}}) {
             entry found{};
@@ -253,7 +253,7 @@ TEST_SUITE("errors") {
 
     TEST_CASE("enough room in the eventlist: EV_ERROR in flags, the system error in data") {
         queue kq;
-        auto [a, b] = socket::pair();
+        auto [a, b] = socket_t::pair();
         std::vector changes{change(a.fileno(), EVFILT_READ, EV_DELETE),
                             change(a.fileno(), EVFILT_WRITE, EV_ADD),
                             change(-1, EVFILT_READ, EV_ADD)};
@@ -270,7 +270,7 @@ TEST_SUITE("errors") {
 
     TEST_CASE("otherwise -1 will be returned, and errno will be set") {
         queue kq;
-        auto [a, b] = socket::pair();
+        auto [a, b] = socket_t::pair();
         CHECK(kq.apply({change(a.fileno(), EVFILT_WRITE, EV_ADD),
                         change(a.fileno(), EVFILT_READ, EV_DELETE),
                         change(b.fileno(), EVFILT_WRITE, EV_ADD)}) == ENOENT);
@@ -279,7 +279,7 @@ TEST_SUITE("errors") {
 
     TEST_CASE("EV_RECEIPT forces EV_ERROR to always be returned, draining no pending events") {
         queue kq;
-        auto [a, b] = socket::pair();
+        auto [a, b] = socket_t::pair();
         CHECK(kq.apply(a.fileno(), EVFILT_WRITE, EV_ADD) == 0);
         std::vector changes{change(b.fileno(), EVFILT_READ, EV_ADD | EV_RECEIPT),
                             change(b.fileno(), EVFILT_WRITE, EV_DELETE | EV_RECEIPT)};
@@ -293,7 +293,7 @@ TEST_SUITE("errors") {
 
     TEST_CASE("EV_RECEIPT without remaining space: subsequent changes will not get processed") {
         queue kq;
-        auto [a, b] = socket::pair();
+        auto [a, b] = socket_t::pair();
         CHECK(kq.apply({change(a.fileno(), EVFILT_WRITE, EV_ADD | EV_RECEIPT),
                         change(b.fileno(), EVFILT_WRITE, EV_ADD)}) == 0);
         CHECK(kq.event().ident == static_cast<std::uintptr_t>(a.fileno()));
@@ -302,7 +302,7 @@ TEST_SUITE("errors") {
     TEST_CASE("what the stand-in cannot follow it refuses" *
               doctest::skip(!std::filesystem::exists("/proc/self/fd"))) {
         queue kq;
-        auto [a, b] = socket::pair();
+        auto [a, b] = socket_t::pair();
         CHECK(kq.apply(a.fileno(), EVFILT_READ, EV_ADD | EV_CLEAR) == EINVAL);
         auto low_water = change(a.fileno(), EVFILT_READ, EV_ADD, NOTE_LOWAT);
         low_water.data = 2;
@@ -313,7 +313,7 @@ TEST_SUITE("errors") {
 TEST_SUITE("waiting") {
     TEST_CASE("if the condition no longer holds, the kevent is not returned") {
         queue kq;
-        auto [a, b] = socket::pair();
+        auto [a, b] = socket_t::pair();
         CHECK(kq.apply(a.fileno(), EVFILT_READ, EV_ADD) == 0);
         b.send("x");
         take(a.fileno(), 1);
@@ -322,7 +322,7 @@ TEST_SUITE("waiting") {
 
     TEST_CASE("multiple events are aggregated into a single kevent") {
         queue kq;
-        auto [a, b] = socket::pair();
+        auto [a, b] = socket_t::pair();
         CHECK(kq.apply(a.fileno(), EVFILT_READ, EV_ADD) == 0);
         b.send("x");
         b.send("yz");
@@ -339,7 +339,7 @@ TEST_SUITE("waiting") {
 
     TEST_CASE("if the time limit expires, then kevent() returns 0") {
         queue kq;
-        auto [a, b] = socket::pair();
+        auto [a, b] = socket_t::pair();
         CHECK(kq.apply(a.fileno(), EVFILT_READ, EV_ADD) == 0);
         const auto start = clock_type::now();
         CHECK(kq.events(1, {0, 20000000}).empty());
@@ -348,7 +348,7 @@ TEST_SUITE("waiting") {
 
     TEST_CASE("[EINTR] a signal was delivered; all changes have been applied") {
         queue kq;
-        auto [a, b] = socket::pair();
+        auto [a, b] = socket_t::pair();
         struct sigaction action {}, before {};
         action.sa_handler = [](int) {};
         REQUIRE(::sigaction(SIGALRM, &action, &before) == 0);
@@ -367,9 +367,9 @@ TEST_SUITE("waiting") {
 
     TEST_CASE("up to the value given by nevents; the others are told at the next calls") {
         queue kq;
-        std::vector<std::pair<socket, socket>> pairs;
+        std::vector<std::pair<socket_t, socket_t>> pairs;
         for (int i = 0; i < 10; ++i) {
-            pairs.push_back(socket::pair());
+            pairs.push_back(socket_t::pair());
             CHECK(kq.apply(pairs.back().first.fileno(), EVFILT_WRITE, EV_ADD) == 0);
         }
         std::map<std::uintptr_t, int> times;
@@ -386,7 +386,7 @@ TEST_SUITE("waiting") {
 TEST_SUITE("descriptors") {
     TEST_CASE("close() on a descriptor will remove any kevents that reference it") {
         queue kq;
-        auto [a, b] = socket::pair();
+        auto [a, b] = socket_t::pair();
         const int number = a.fileno();
         CHECK(kq.apply({change(number, EVFILT_READ, EV_ADD),
                         change(number, EVFILT_WRITE, EV_ADD)}) == 0);
@@ -394,7 +394,7 @@ TEST_SUITE("descriptors") {
         a.close();
         CHECK(kq.count() == 0);
 
-        auto [c, d] = socket::pair();  // another file under the number
+        auto [c, d] = socket_t::pair();  // another file under the number
         unique_fd again(::fcntl(c.fileno(), F_DUPFD, number));
         REQUIRE(again.get() == number);
         CHECK(kq.count() == 0);
@@ -407,8 +407,8 @@ TEST_SUITE("descriptors") {
 
     TEST_CASE("and the number is another's before the next call") {
         queue kq;
-        auto [a, b] = socket::pair();
-        auto [c, d] = socket::pair();
+        auto [a, b] = socket_t::pair();
+        auto [c, d] = socket_t::pair();
         const int number = a.fileno();
         CHECK(kq.apply(number, EVFILT_WRITE, EV_ADD) == 0);
         REQUIRE(::dup2(c.fileno(), number) == number);
@@ -422,7 +422,7 @@ TEST_SUITE("descriptors") {
 
     TEST_CASE("a duplicate keeps the file open, but not the kevent of the number") {
         queue kq;
-        auto [a, b] = socket::pair();
+        auto [a, b] = socket_t::pair();
         CHECK(kq.apply(a.fileno(), EVFILT_WRITE, EV_ADD) == 0);
         const unique_fd twin(::dup(a.fileno()));
         CHECK(kq.count() == 1);
@@ -433,7 +433,7 @@ TEST_SUITE("descriptors") {
 
     TEST_CASE("the queue is not inherited by a child created with fork") {
         queue kq;
-        auto [a, b] = socket::pair();
+        auto [a, b] = socket_t::pair();
         CHECK(kq.apply(a.fileno(), EVFILT_WRITE, EV_ADD) == 0);
         const pid_t child = ::fork();
         if (child == 0) {
@@ -461,7 +461,7 @@ TEST_SUITE("descriptors") {
 
     TEST_CASE("two queues know nothing of one another") {
         queue one, two;
-        auto [a, b] = socket::pair();
+        auto [a, b] = socket_t::pair();
         CHECK(one.apply(a.fileno(), EVFILT_WRITE, EV_ADD) == 0);
         CHECK(two.apply(a.fileno(), EVFILT_WRITE, EV_DELETE) == ENOENT);
         CHECK(two.count() == 0);
@@ -472,7 +472,7 @@ TEST_SUITE("descriptors") {
 TEST_SUITE("sockets") {
     TEST_CASE("passed to listen(): an incoming connection; data is the size of the backlog") {
         queue kq;
-        socket server(AF_INET, SOCK_STREAM), one(AF_INET, SOCK_STREAM), two(AF_INET, SOCK_STREAM);
+        socket_t server(AF_INET, SOCK_STREAM), one(AF_INET, SOCK_STREAM), two(AF_INET, SOCK_STREAM);
         server.bind({"127.0.0.1", 0});
         server.listen(5);
         CHECK(kq.apply(server.fileno(), EVFILT_READ, EV_ADD) == 0);

@@ -341,9 +341,7 @@ public:
         return now >= rests_until && sessions.size() < most;
     }
 
-    /// There was no descriptor for a connection, most likely.  A dispatcher would close; a server
-    /// comes back to it, but not at once: the connection is still waiting and would be reported
-    /// on every turn.
+    /// One connection went wrong.  A dispatcher would close; a server goes on.
     void handle_error() override {
         try {
             throw;
@@ -351,6 +349,11 @@ public:
             log(std::string("cannot accept: ") + error.what());
         }
         rests_until = clock_type::now() + seconds(1);
+    }
+
+    /// Standard output is for requests.
+    void log_info(std::string_view message, std::string_view type) override {
+        if (!ignore_log_types.contains(type)) log(std::string(type) + ": " + std::string(message));
     }
 
     const http::document_root root;

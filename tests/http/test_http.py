@@ -352,7 +352,7 @@ class Refusals(Case):
 
     def test_log_cannot_be_forged(self):
         self.server.ask(b'GET /"\\\xff\xc2\x9b HTTP/1.0\r\n\r\n')
-        line = self.server.out.find(r"GET /.*HTTP/1.0").string
+        line = self.server.out.find(r"\\xc2").string
         self.assertIn(r'"GET /\"\\\xff\xc2\x9b HTTP/1.0" 404 ', line)
         self.server.ask(b'GET /\x1b[31m\n127.0.0.1 HTTP/1.0\r\n\r\n')
         self.assertRegex(self.server.out.find(r"\[31m").string, r'"GET /\\x1b\[31m\\x0a127.0.0.1 HTTP/1.0" 400 ')
@@ -362,7 +362,7 @@ class Forms(Case):
     def rows(self, answer):
         self.assertEqual(answer.status, 200)
         self.assertEqual(answer.fields["content-type"], "text/html; charset=utf-8")
-        rows = re.findall("<tr><th>(.*?)<td>(.*?)\n", answer.text, re.S)
+        rows = re.findall("<tr><th>(.*?)<td>(.*?)\n(?=<tr>|</table>)", answer.text, re.S)
         return [(html.unescape(name), html.unescape(value)) for name, value in rows]
 
     def test_urlencoded(self):
@@ -682,15 +682,15 @@ class Limits(Case):
             resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (lowest_free(server.pid), hard))
             with server.connect() as late:
                 late.sendall(b"GET /hello.txt HTTP/1.0\r\n\r\n")
-                server.err.find("cannot accept: .*Too many open files")
-                early.sendall(b"\r\n")
-                self.assertRefused(Answer(read_all(early)), 503)
-                early.close()
-                # The next try, a second later; early's descriptor is free by then, or not.
+                server.err.find("no descriptors left, a connection was dropped")
                 used = server.cpu_seconds()
-                answer = Answer(read_all(late))
+                try:
+                    self.assertEqual(late.recv(1), b"")
+                except ConnectionResetError:
+                    pass
+                early.sendall(b"\r\n")
+                self.assertRefused(Answer(read_all(early)), 503)  # no descriptor for its file
                 self.assertLess(server.cpu_seconds() - used, 0.5)
-                self.assertEqual(answer.status, 503)
             resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (hard, hard))
             self.assertAlive(server)
 

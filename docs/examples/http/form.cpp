@@ -54,6 +54,7 @@ form parse_multipart(std::string_view body, const std::string& boundary) {
         add(fields, parameter(about, "name").value_or(""), std::move(value));
         body.remove_prefix(end + 2 + line.size());
     }
+    if (body.size() > 2 && !body.starts_with("--\r\n")) throw broken;
     return fields;
 }
 
