@@ -105,18 +105,9 @@ struct pipe_ends {
     unique_fd read, write;
 };
 
-void put(int fd, std::string_view data) {
-    REQUIRE(::write(fd, data.data(), data.size()) == static_cast<ssize_t>(data.size()));
-}
 void take(int fd, std::size_t size) {
     std::string data(size, '\0');
     REQUIRE(::read(fd, data.data(), size) == static_cast<ssize_t>(size));
-}
-
-std::string temporary(const char* name) {
-    return (std::filesystem::temp_directory_path() /
-            ("test_kevent." + std::to_string(::getpid()) + "." + name))
-        .string();
 }
 
 }  // namespace
@@ -391,10 +382,11 @@ TEST_SUITE("descriptors") {
         CHECK(kq.apply({change(number, EVFILT_READ, EV_ADD),
                         change(number, EVFILT_WRITE, EV_ADD)}) == 0);
         CHECK(kq.count() == 1);
+        auto [c, d] = socket_t::pair();
         a.close();
         CHECK(kq.count() == 0);
 
-        auto [c, d] = socket_t::pair();  // another file under the number
+        // Another file under the number.
         unique_fd again(::fcntl(c.fileno(), F_DUPFD, number));
         REQUIRE(again.get() == number);
         CHECK(kq.count() == 0);
