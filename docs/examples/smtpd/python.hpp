@@ -61,13 +61,10 @@ long long to_int(std::string_view text);
 /// What prints as repr(value) does, at the time it is printed.
 template <class Value>
 struct repr {
+    explicit repr(const Value& shown, bool as_bytes = false) : value(shown), is_bytes(as_bytes) {}
     const Value& value;
-    bool is_bytes = false;
+    bool is_bytes;
 };
-template <class Value>
-repr(const Value&) -> repr<Value>;
-template <class Value>
-repr(const Value&, bool) -> repr<Value>;
 
 std::string repr_of(std::string_view text, bool is_bytes);
 std::string repr_of(const std::string& text, bool is_bytes);
