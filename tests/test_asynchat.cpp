@@ -212,19 +212,19 @@ TEST_SUITE("TestAsynchat") {
     TEST_CASE_TEMPLATE("test_line_terminator1", Class, TEST_ASYNCHAT_CLASSES) {
         // A terminator of one character.
         const Class self;
-        for (const std::size_t l : {1, 2, 3}) self.line_terminator_check("\n", l);
+        for (const unsigned l : {1u, 2u, 3u}) self.line_terminator_check("\n", l);
     }
 
     TEST_CASE_TEMPLATE("test_line_terminator2", Class, TEST_ASYNCHAT_CLASSES) {
         // Of two.
         const Class self;
-        for (const std::size_t l : {1, 2, 3}) self.line_terminator_check("\r\n", l);
+        for (const unsigned l : {1u, 2u, 3u}) self.line_terminator_check("\r\n", l);
     }
 
     TEST_CASE_TEMPLATE("test_line_terminator3", Class, TEST_ASYNCHAT_CLASSES) {
         // Of three.
         const Class self;
-        for (const std::size_t l : {1, 2, 3}) self.line_terminator_check("qqq", l);
+        for (const unsigned l : {1u, 2u, 3u}) self.line_terminator_check("qqq", l);
     }
 
     TEST_CASE_TEMPLATE("test_numeric_terminator1", Class, TEST_ASYNCHAT_CLASSES) {

@@ -158,7 +158,9 @@ TEST_SUITE("HelperFunctionTests") {
             {events::hangup, &testobj::closed}, {events::invalid, &testobj::closed},
         };
 
-        for (const auto& [flag, expectedattr] : expected) {
+        for (const auto& each : expected) {
+            const auto flag = each.first;
+            const auto expectedattr = each.second;
             CAPTURE(static_cast<unsigned>(flag));
             testobj tobj;
             CHECK_FALSE(tobj.*expectedattr);

@@ -206,8 +206,8 @@ TEST_SUITE("errors") {
     TEST_CASE("[ENOENT] the event could not be found to be modified or deleted") {
         queue kq;
         auto [a, b] = socket_t::pair();
-        for (const unsigned flag : {EV_DELETE, EV_ENABLE, EV_DISABLE})
-            CHECK(kq.apply(a.fileno(), EVFILT_READ, flag) == ENOENT);
+        for (const auto flag : {EV_DELETE, EV_ENABLE, EV_DISABLE})
+            CHECK(kq.apply(a.fileno(), EVFILT_READ, static_cast<unsigned>(flag)) == ENOENT);
         CHECK(kq.apply(a.fileno(), EVFILT_READ, EV_ADD) == 0);
         CHECK(kq.apply(a.fileno(), EVFILT_WRITE, EV_DELETE) == ENOENT);
     }

@@ -271,16 +271,16 @@ void play(const std::string& hook, action act, bool owned, bool use_poll) {
 
 TEST_CASE("a hook may do anything to anyone") {
     channel_map().mechanism();  // opens what is opened once in a process
-    for (const auto& [name, act] : actions)
+    for (const auto& each : actions)
         for (const auto& hook : hooks)
             for (const bool owned : {true, false})
                 for (const bool use_poll : {false, true}) {
-                    CAPTURE(name);
+                    CAPTURE(each.first);
                     CAPTURE(hook);
                     CAPTURE(owned);
                     CAPTURE(use_poll);
                     const auto before = open_descriptors();
-                    play(hook, act, owned, use_poll);
+                    play(hook, each.second, owned, use_poll);
                     CHECK(open_descriptors() == before);
                 }
 }
