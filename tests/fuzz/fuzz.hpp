@@ -1,0 +1,48 @@
+// What the fuzz targets share: bytes that decide, and a check that ends the process.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace fuzz {
+
+/// The bytes of an input, one decision after the other; zeros when they are used up.
+class decisions {
+public:
+    decisions(const std::uint8_t* data, std::size_t size) : rest_(data, size) {}
+    bool left() const { return !rest_.empty(); }
+    unsigned next() {
+        if (!left()) return 0;
+        const unsigned byte = rest_.front();
+        rest_ = rest_.subspan(1);
+        return byte;
+    }
+    /// From `first` to `last`.
+    unsigned next(unsigned first, unsigned last) { return first + next() % (last - first + 1); }
+    /// So many of three letters.
+    std::string letters(unsigned count) {
+        std::string text;
+        while (text.size() < count) text += static_cast<char>('a' + next() % 3);
+        return text;
+    }
+
+private:
+    std::span<const std::uint8_t> rest_;
+};
+
+inline void check_same(std::string_view what, const std::string& model, const std::string& ours) {
+    if (model == ours) return;
+    std::fprintf(stderr, "%.*s\n  model: %s\n  ours:  %s\n", static_cast<int>(what.size()),
+                 what.data(), model.c_str(), ours.c_str());
+    std::abort();
+}
+
+}  // namespace fuzz
+
+/// The target, under the name that libFuzzer wants.
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);

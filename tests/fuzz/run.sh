@@ -1,0 +1,36 @@
+#!/bin/sh
+# Fuzzes with libFuzzer, under AddressSanitizer and UndefinedBehaviorSanitizer.  Needs clang.
+#
+#     sh tests/fuzz/run.sh [SECONDS [TARGET]...]
+#
+# SECONDS (60) for each TARGET (all).  Starts from the corpus, and adds to it what reached something
+# new, as little as covers the same.  What is found is kept as build-fuzz/TARGET-crash-...
+set -eu
+root=$(cd "$(dirname "$0")/../.." && pwd)
+. "$root/tests/setup.sh"
+seconds=${1:-60}
+[ $# -eq 0 ] || shift
+[ $# -gt 0 ] || set -- parse send
+
+need clang++ clang
+need_build_tools
+install_missing
+
+build=$root/build-fuzz
+if [ ! -f "$build/build.ninja" ]; then
+    CXX=clang++ meson setup "$build" "$root" -Db_sanitize=address,undefined -Db_lundef=false \
+        -Dcpp_args=-fsanitize=fuzzer-no-link -Dcpp_link_args=-fsanitize=fuzzer-no-link
+fi
+work=$(mktemp -d)
+trap 'rm -r "$work"' EXIT
+
+for target; do
+    corpus=$root/tests/fuzz/$target.corpus
+    mkdir "$work/$target" "$work/$target.least"
+    python3 "$root/tests/fuzz/corpus.py" unpack "$corpus" "$work/$target"
+    ninja -C "$build" "tests/fuzz/libfuzzer_$target"
+    "$build/tests/fuzz/libfuzzer_$target" -max_total_time="$seconds" -max_len=200 \
+        -print_final_stats=1 -artifact_prefix="$build/$target-" "$work/$target"
+    "$build/tests/fuzz/libfuzzer_$target" -merge=1 "$work/$target.least" "$work/$target"
+    python3 "$root/tests/fuzz/corpus.py" pack "$work/$target.least" "$corpus"
+done
