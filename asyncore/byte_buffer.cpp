@@ -2,6 +2,8 @@
 
 #include <asyncore/stock.hpp>
 
+#include <utility>
+
 namespace asyncore {
 
 using strings = stock<std::string>;
@@ -25,13 +27,11 @@ void byte_buffer::append(std::string_view data) {
     if (data.empty()) return;
     own();
     if (!storage_) storage_ = strings::take();
-    auto used = storage_->size() - rest_.size();
-    if (used > rest_.size()) {  // more dead bytes than live ones: worth moving them
-        storage_->erase(0, used);
-        used = 0;
-    }
-    storage_->append(data);
-    rest_ = std::string_view(*storage_).substr(used);
+    storage_->append(data);  // which may be a part of it
+    const auto used = storage_->size() - rest_.size() - data.size();
+    if (used > rest_.size()) storage_->erase(0, used);  // more dead bytes than live ones
+    const auto live = rest_.size() + data.size();
+    rest_ = {storage_->data() + storage_->size() - live, live};
 }
 
 void byte_buffer::adopt(std::string&& data) {

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <memory>
-#include <string>
+#include <utility>
 #include <vector>
 
 namespace asyncore {
@@ -63,14 +63,18 @@ private:
 /// stack, for a call.
 class alive {
 public:
-    explicit alive(const channel& watched) noexcept;
-    ~alive();
+    explicit alive(const channel& watched) noexcept
+        : watched_(&watched), outer_(std::exchange(innermost_, this)) {}
+    ~alive() { innermost_ = outer_; }
     alive(const alive&) = delete;
     alive& operator=(const alive&) = delete;
     explicit operator bool() const noexcept { return watched_ != nullptr; }
 
 private:
     friend class channel;
+    /// The calls under way in this thread that want to know.
+    static inline constinit thread_local alive* innermost_ = nullptr;
+
     const channel* watched_;
     alive* outer_;
 };

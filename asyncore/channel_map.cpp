@@ -200,7 +200,7 @@ void channel_map::interest_changed(int fd) {
 }
 
 void channel_map::note(place at) {
-    if (entries_[at].noted || entries_[at].scanned) return;
+    if (at == served_ || entries_[at].noted || entries_[at].scanned) return;
     changed_.push_back(at);
     entries_[at].noted = true;
 }
@@ -219,6 +219,11 @@ void channel_map::note_everyone() {
 // here keeps a reference to an entry across one.
 // ---------------------------------------------------------------------------
 
+/// Whether a channel need not be asked until it reports a change.
+bool channel_map::promises(const entry& at) const {
+    return !at.value->asked_every_turn_ && at.value->reports_changes_to(*this, at.fd);
+}
+
 /// Asks those whose answers may have changed; who made no promise joins the scan instead.
 void channel_map::ask_changed(delivery how) {
     if (everyone_) note_everyone();
@@ -230,8 +235,7 @@ void channel_map::ask_changed(delivery how) {
             auto& each = entries_[at];
             each.noted = false;
             if (!each.value || each.scanned) continue;
-            each.scanned =
-                each.value->asked_every_turn_ || !each.value->reports_changes_to(*this, each.fd);
+            each.scanned = !promises(each);
             if (each.scanned)
                 scanned_.insert(std::upper_bound(scanned_.begin(), scanned_.end(), at), at);
             else
@@ -316,15 +320,20 @@ void channel_map::wait(platform::timeout limit, std::vector<event>& happened) {
 }
 
 channel_map::turn::turn(channel_map& map, platform::timeout limit, delivery how)
-    : map_(map), counted_(map), events_(std::exchange(map.spare_, {})) {
+    : map_(map), how_(how), served_outside_(std::exchange(map.served_, nobody)), counted_(map),
+      events_(std::exchange(map.spare_, {})) {
     events_.clear();
+    map_.invalid_.clear();  // they are noted, and so found again
     map_.ask_changed(how);
     map_.ask_scanned(how);
     if (map_.check_promises) map_.check_everyone();
     map_.wait(limit, events_);
 }
 
-channel_map::turn::~turn() { map_.spare_.swap(events_); }
+channel_map::turn::~turn() {
+    map_.spare_.swap(events_);
+    map_.served_ = served_outside_;
+}
 
 channel_map::turn::under_way::~under_way() {
     if (--map_.turns_ > 0) return;
@@ -332,11 +341,12 @@ channel_map::turn::under_way::~under_way() {
     map_.compact();
 }
 
-channel* channel_map::turn::get(const event& each) {
-    if (each.at >= map_.entries_.size() || map_.entries_[each.at].serial != each.serial)
-        return nullptr;
-    map_.note(each.at);  // its hooks may change its mind
-    return map_.entries_[each.at].value.get();
+void channel_map::turn::ask_again(const event& each) {
+    const auto& entry = map_.entries_[each.at];
+    if (entry.serial == each.serial && !entry.scanned && map_.promises(entry))
+        map_.ask(each.at, how_);
+    else
+        map_.note(each.at);
 }
 
 }  // namespace asyncore

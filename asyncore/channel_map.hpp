@@ -92,6 +92,7 @@ private:
         bool scanned = false;                            // is in scanned_
     };
     using place = std::uint32_t;  // in entries_
+    static constexpr place nobody = ~place{0};
 
     /// Something happened to the channel that stood at `at` under `serial`.
     struct event {
@@ -101,6 +102,7 @@ private:
     };
 
     static bool checked_by_default();
+    bool promises(const entry& at) const;
     entry* find(int fd) noexcept;
     void put(entry& at, channel& value);
     void let_go(entry& at);
@@ -128,6 +130,7 @@ private:
     unsigned forks_ = 0;           // fork_count() when waiter_ was made
     int interrupt_ = -1;
     bool everyone_ = true;
+    place served_ = nobody;        // whose hooks are running: it is asked when they are done
     std::vector<place> changed_;   // to ask at the next turn
     std::vector<place> scanned_;   // to ask at every turn, in the order of the map
     std::vector<place> invalid_;   // found closed when the poller was told
@@ -145,9 +148,23 @@ public:
     turn& operator=(const turn&) = delete;
 
     const std::vector<event>& events() const noexcept { return events_; }
-    /// The channel of an event, or null if it has left the map since the wait, or another has
-    /// taken its place.
-    channel* get(const event& each);
+
+    /// Calls `hook` with the channel of an event, and then asks the channel again: while it is in
+    /// the cache.  Does nothing if it has left the map since the wait, or another took its place.
+    template <class Hook>
+    void serve(const event& each, Hook hook) {
+        auto& entry = map_.entries_[each.at];
+        if (entry.serial != each.serial || !entry.value) return;
+        map_.served_ = each.at;
+        try {
+            hook(*entry.value);
+        } catch (...) {
+            map_.ask_everyone();
+            throw;
+        }
+        map_.served_ = nobody;
+        ask_again(each);
+    }
 
 private:
     /// Counts turns under way; lets go of what was dropped when there are none.
@@ -157,7 +174,11 @@ private:
         channel_map& map_;
     };
 
+    void ask_again(const event& each);
+
     channel_map& map_;
+    const delivery how_;
+    const place served_outside_;  // when this turn runs in a hook
     under_way counted_;
     std::vector<event> events_;
 };

@@ -33,24 +33,21 @@ void turn_as_select(platform::timeout timeout, channel_map& map) {
     if (map.empty()) return;
     channel_map::turn turn(map, timeout, delivery::select);
     for (const auto& each : turn.events())
-        if (readable(each.asked, each.what))
-            if (auto* obj = turn.get(each)) read(*obj);
+        if (readable(each.asked, each.what)) turn.serve(each, read);
     for (const auto& each : turn.events())
-        if (writable(each.asked, each.what))
-            if (auto* obj = turn.get(each)) write(*obj);
+        if (writable(each.asked, each.what)) turn.serve(each, write);
     for (const auto& each : turn.events())
-        if (any(each.what & events::priority))
-            if (auto* obj = turn.get(each)) _exception(*obj);
+        if (any(each.what & events::priority)) turn.serve(each, _exception);
     for (const auto& each : turn.events())
         if (any(each.what & events::invalid))
-            if (auto* obj = turn.get(each)) guarded(*obj, &channel::handle_close);
+            turn.serve(each, [](channel& obj) { guarded(obj, &channel::handle_close); });
 }
 
 void turn_as_poll(platform::timeout timeout, channel_map& map) {
     if (map.empty()) return;
     channel_map::turn turn(map, timeout, delivery::poll);
     for (const auto& each : turn.events())
-        if (auto* obj = turn.get(each)) readwrite(*obj, each.what);
+        turn.serve(each, [&](channel& obj) { readwrite(obj, each.what); });
 }
 
 }  // namespace

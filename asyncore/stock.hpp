@@ -2,9 +2,7 @@
 // an idle channel holds no memory and a busy one does not allocate.
 #pragma once
 
-#include <array>
 #include <memory>
-#include <utility>
 
 namespace asyncore {
 
@@ -13,28 +11,39 @@ class stock {
 public:
     /// An empty container, with whatever capacity it had last.
     static std::unique_ptr<Container> take() {
-        if (closed || spare.count == 0) return std::make_unique<Container>();
-        return std::move(spare.kept[--spare.count]);
+        if (count == 0) return std::make_unique<Container>();
+        return std::unique_ptr<Container>(kept[--count]);
     }
 
     /// Takes one back, or frees it where the stock is full or the container over 64 KiB.
     static void give(std::unique_ptr<Container> used) noexcept {
-        if (!used || closed || spare.count == spare.kept.size()) return;
+        if (!used || count == most || (state != open && !opened())) return;
         if (used->capacity() * sizeof(typename Container::value_type) > 65536 + 32) return;
         used->clear();
-        spare.kept[spare.count++] = std::move(used);
+        kept[count++] = used.release();
     }
 
 private:
-    struct shelf {
-        std::array<std::unique_ptr<Container>, 32> kept;
-        std::size_t count = 0;
-        ~shelf() { closed = true; }
+    /// Frees the containers when the thread ends; objects of the thread may outlive that.
+    struct sweeper {
+        ~sweeper() {
+            state = closed;
+            while (count > 0) delete kept[--count];
+        }
     };
+    static bool opened() noexcept {
+        if (state == closed) return false;
+        static thread_local const sweeper at_exit;
+        static_cast<void>(at_exit);
+        state = open;
+        return true;
+    }
 
-    /// Objects may outlive the shelf at the end of a thread: so this needs no destructor.
-    static inline constinit thread_local bool closed = false;
-    static inline thread_local shelf spare;
+    // Plain data, which needs no check for whether it is initialised.
+    static constexpr int most = 32;
+    static inline constinit thread_local Container* kept[most]{};
+    static inline constinit thread_local int count = 0;
+    static inline constinit thread_local enum { unopened, open, closed } state = unopened;
 };
 
 }  // namespace asyncore
