@@ -95,6 +95,7 @@ void async_chat::handle_read() {
     if (seen == 0) ac_in_buffer.borrow(data);
     else ac_in_buffer.append(data);
     parse_(seen, it);
+    if (it && incoming.empty()) incoming.release();
 }
 
 /// Keeps the memory of a buffer that a hook may see, edit or discard.
@@ -106,7 +107,7 @@ public:
         try {
             lender_.settle(held_);
         } catch (const std::bad_alloc&) {
-            lender_.clear();  // there is no memory to keep it in, and nobody to tell
+            lender_.release();  // there is no memory to keep it in, and nobody to tell
         }
     }
     loan_(const loan_&) = delete;
@@ -146,7 +147,7 @@ bool async_chat::parse_one_(std::size_t seen, const alive& it) {
     if (wanted.is_number() && wanted) return parse_count_(wanted.number(), it);
     if (wanted) return parse_delimiter_(wanted, seen, it);
     collect_incoming_data(ac_in_buffer);
-    if (it) ac_in_buffer.clear();
+    if (it) ac_in_buffer.release();
     return static_cast<bool>(it);
 }
 
@@ -155,7 +156,7 @@ bool async_chat::parse_count_(std::ptrdiff_t count, const alive& it) {
     if (size < count) {
         collect_incoming_data(ac_in_buffer);
         if (!it) return false;
-        ac_in_buffer.clear();
+        ac_in_buffer.release();
         // Differs: D12 - if the hook set another kind of terminator, that stands.
         if (terminator.is_number()) terminator = terminator.number() - size;
         return true;
@@ -199,27 +200,26 @@ void async_chat::push(std::string_view data) {
     const std::size_t sabs = ac_out_buffer_size;
     if (data.size() > sabs && sabs == 0) throw std::invalid_argument("ac_out_buffer_size is 0");
     // The queue borrows the bytes: most often they are sent before they need be copied.
-    auto rest = data;
-    do {
+    std::size_t pieces = 0;
+    for (auto rest = data; pieces == 0 || !rest.empty(); ++pieces) {
         producer_fifo.append_borrowed(rest.substr(0, sabs));
         rest.remove_prefix(std::min(rest.size(), sabs));
-    } while (!rest.empty());
+    }
     const alive it(*this);
     try {
         queued_();
     } catch (...) {
-        if (it) producer_fifo.own_all();
+        if (it) producer_fifo.own(pieces);
         throw;
     }
-    if (it) producer_fifo.own_all();
+    if (it) producer_fifo.own(pieces);
 }
 
 /// Adds to the last bytes of the queue, to leave with them.
 void async_chat::join_last_(std::string_view data) {
     auto* last = producer_fifo.empty() ? nullptr : std::get_if<byte_buffer>(&producer_fifo.back());
     if (last) last->append(data);
-    else producer_fifo.append(byte_buffer(data));
-    queued_();
+    else push_with_producer(data);
 }
 
 void async_chat::push_with_producer(std::shared_ptr<producer> made) {
@@ -271,44 +271,44 @@ void async_chat::initiate_send() {
     }
 }
 
-/// Sends some of the bytes that the queue begins with.  Meanwhile a stand-in takes their place, and
-/// the bytes are kept here: an override of send(), or a handle_close(), may discard the queue.
+/// Sends some of the bytes that the queue begins with.  Their memory is kept here meanwhile: an
+/// override of send(), or a handle_close(), may discard the queue.
 void async_chat::send_first_(const alive& it) {
-    auto sending = std::move(std::get<byte_buffer>(producer_fifo.front()));
-    const auto data = coalesce_ ? sending.view() : sending.view().substr(0, ac_out_buffer_size);
-    if (sending.empty()) producer_fifo.popleft();  // and yet it is sent, as Python does
-    else std::get<byte_buffer>(producer_fifo.front()).borrow(sending.view());
-    const char* const end = sending.view().data() + sending.size();
+    auto& first = std::get<byte_buffer>(producer_fifo.front());
+    const auto bytes = first.view();
+    auto memory = first.lend();
+    if (bytes.empty()) producer_fifo.popleft();  // and yet it is sent, as Python does
     std::size_t num_sent = 0;
     try {
-        num_sent = send(data);
+        num_sent = send(coalesce_ ? bytes : bytes.substr(0, ac_out_buffer_size));
     } catch (const std::system_error&) {
         if (!it) throw;
-        put_back_(std::move(sending), end);
+        sent_(bytes, 0, memory);
         handle_error();
         return;
     } catch (...) {
-        if (it) put_back_(std::move(sending), end);
+        if (it) sent_(bytes, 0, memory);
         throw;
     }
-    if (!it || sending.empty()) return;
-    sending.consume(num_sent);
-    put_back_(std::move(sending), end);
+    if (it) sent_(bytes, num_sent, memory);
 }
 
-/// The end of send_first_(): what is left of the bytes takes the place of their stand-in.  If that
-/// is not first any more, whatever stands for them in the queue gets a copy.
-void async_chat::put_back_(byte_buffer left, const char* end) {
+/// Ends send_first_(): drops what was sent, and gives the rest its memory back.  If the bytes are
+/// not first any more, whatever stands for them in the queue gets a copy.
+void async_chat::sent_(std::string_view bytes, std::size_t count,
+                       std::unique_ptr<std::string>& memory) {
+    if (bytes.empty()) return;
     auto* first = producer_fifo.empty() ? nullptr : std::get_if<byte_buffer>(&producer_fifo.front());
-    if (!first || !first->borrowed() || first->view().data() + first->size() != end)
-        return producer_fifo.own_all();
-    if (left.empty()) producer_fifo.popleft();
-    else *first = std::move(left);
+    if (!first || first->view().data() != bytes.data() || first->size() != bytes.size())
+        return producer_fifo.own(producer_fifo.size());
+    if (memory) first->settle(memory);
+    first->consume(count);
+    if (first->empty()) producer_fifo.popleft();
 }
 
 void async_chat::discard_buffers() {
-    ac_in_buffer.clear();
-    incoming.clear();
+    ac_in_buffer.release();
+    incoming.release();
     producer_fifo.clear();
     interest_changed();
 }

@@ -106,7 +106,7 @@ private:
     void join_last_(std::string_view data);
     void queued_();
     void send_first_(const asyncore::alive& it);
-    void put_back_(asyncore::byte_buffer left, const char* end);
+    void sent_(std::string_view bytes, std::size_t count, std::unique_ptr<std::string>& memory);
 };
 
 }  // namespace asynchat

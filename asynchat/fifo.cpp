@@ -33,7 +33,7 @@ void fifo::appendleft(entry first) {
 
 fifo::entry fifo::popleft() {
     if (empty()) throw std::out_of_range("pop from an empty fifo");
-    entry first = std::exchange(front(), none);
+    entry first = std::move(front());
     auto& [entries, head] = *queue_;
     ++head;
     if (head == entries.size()) {
@@ -51,20 +51,20 @@ void fifo::clear() noexcept {
 }
 
 void fifo::append_borrowed(std::string_view bytes) {
-    byte_buffer borrowed;
-    borrowed.borrow(bytes);
-    append(std::move(borrowed));
+    if (!queue_) queue_ = asyncore::stock<queue>::take();
+    queue_->entries.emplace_back(std::in_place_type<byte_buffer>);
+    std::get<byte_buffer>(back()).borrow(bytes);
 }
 
-void fifo::own_all() {
-    // Only the newest can be borrowed; but one may have been sent and popped meanwhile.
-    for (auto at = size(); at-- > 0;) {
-        auto* bytes = std::get_if<byte_buffer>(&(*this)[at]);
+void fifo::own(std::size_t count) {
+    for (auto at = size(); at > 0 && count > 0; --at) {
+        auto* bytes = std::get_if<byte_buffer>(&(*this)[at - 1]);
         if (!bytes || !bytes->borrowed()) continue;
+        --count;
         try {
             bytes->own();
         } catch (...) {
-            while (size() > at) queue_->entries.pop_back();
+            while (size() >= at) queue_->entries.pop_back();
             throw;
         }
     }

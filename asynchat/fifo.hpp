@@ -50,10 +50,11 @@ public:
 
     // Not in Python: a push() lends its bytes while it tries to send them.
 
-    /// Appends bytes that the caller keeps alive until own_all().
+    /// Appends bytes that the caller keeps alive until own().
     void append_borrowed(std::string_view bytes);
-    /// Copies what is still borrowed.  If memory runs out it is dropped, and std::bad_alloc thrown.
-    void own_all();
+    /// Copies the newest `count` entries that are still borrowed.
+    /// Throws: std::bad_alloc, after dropping what could not be copied.
+    void own(std::size_t count);
 
 private:
     struct queue {

@@ -12,7 +12,7 @@ byte_buffer::byte_buffer(byte_buffer&& other) noexcept
     : rest_(std::exchange(other.rest_, {})), storage_(std::move(other.storage_)) {}
 
 byte_buffer& byte_buffer::operator=(byte_buffer&& other) noexcept {
-    clear();
+    release();
     rest_ = std::exchange(other.rest_, {});
     storage_ = std::move(other.storage_);
     return *this;
@@ -23,40 +23,36 @@ byte_buffer& byte_buffer::operator=(std::string_view data) {
     return *this = std::move(copy);
 }
 
-void byte_buffer::append(std::string_view data) {
-    if (data.empty()) return;
-    own();
-    if (!storage_) storage_ = strings::take();
-    storage_->append(data);  // which may be a part of it
-    const auto used = storage_->size() - rest_.size() - data.size();
-    if (used > rest_.size()) storage_->erase(0, used);  // more dead bytes than live ones
-    const auto live = rest_.size() + data.size();
-    rest_ = {storage_->data() + storage_->size() - live, live};
+/// Moves what it stands for, if anything, into a string from the stock.
+void byte_buffer::take_storage() {
+    auto taken = strings::take();
+    taken->assign(rest_);
+    storage_ = std::move(taken);
+    rest_ = *storage_;
 }
 
 void byte_buffer::adopt(std::string&& data) {
     storage_ = strings::take();
     *storage_ = std::move(data);
     rest_ = *storage_;
-    if (rest_.empty()) clear();
+    if (rest_.empty()) release();
 }
 
 void byte_buffer::consume(std::size_t count) noexcept {
-    if (count >= rest_.size()) clear();
-    else rest_.remove_prefix(count);
+    if (count >= rest_.size()) return release();
+    rest_.remove_prefix(count);
+    if (!storage_ || storage_->size() - rest_.size() <= rest_.size()) return;
+    storage_->erase(0, storage_->size() - rest_.size());  // more dead bytes than live ones
+    rest_ = *storage_;
 }
 
-void byte_buffer::clear() noexcept {
+void byte_buffer::release() noexcept {
     rest_ = {};
     strings::give(std::move(storage_));
 }
 
 void byte_buffer::own() {
-    if (!borrowed()) return;
-    auto copy = strings::take();
-    copy->assign(rest_);
-    storage_ = std::move(copy);
-    rest_ = *storage_;
+    if (borrowed()) take_storage();
 }
 
 void byte_buffer::settle(std::unique_ptr<std::string>& storage) {

@@ -9,8 +9,8 @@ namespace asyncore {
 
 /// Python's `buffer = buffer + data` and `buffer = buffer[n:]`, without copying the rest each time.
 ///
-/// It owns its bytes, or borrows them for a while (see borrow()).  An empty one owns no memory:
-/// its string comes from the thread's stock, and goes back there.
+/// It owns its bytes, or borrows them for a while (see borrow()).  Its memory comes from the
+/// thread's stock, and goes back there when the bytes are used up.
 class byte_buffer {
 public:
     byte_buffer() noexcept = default;
@@ -18,7 +18,7 @@ public:
     byte_buffer(byte_buffer&& other) noexcept;
     byte_buffer& operator=(byte_buffer&& other) noexcept;
     byte_buffer& operator=(std::string_view data);
-    ~byte_buffer() { clear(); }
+    ~byte_buffer() { release(); }
 
     std::string_view view() const noexcept { return rest_; }
     operator std::string_view() const noexcept { return rest_; }
@@ -26,7 +26,14 @@ public:
     std::size_t size() const noexcept { return rest_.size(); }
     bool empty() const noexcept { return rest_.empty(); }
 
-    void append(std::string_view data);
+    /// `data` may be a part of this buffer.
+    void append(std::string_view data) {
+        if (data.empty()) return;
+        if (!storage_) take_storage();
+        storage_->append(data);
+        const auto live = rest_.size() + data.size();
+        rest_ = {storage_->data() + storage_->size() - live, live};
+    }
     byte_buffer& operator+=(std::string_view data) {
         append(data);
         return *this;
@@ -36,10 +43,19 @@ public:
 
     /// Drops the first `count` bytes, or all of them if there are fewer.  Python: b = b[count:].
     void consume(std::size_t count) noexcept;
-    void clear() noexcept;
+    /// Keeps the memory, for the next append().
+    void clear() noexcept {
+        if (storage_) storage_->clear();
+        rest_ = {};
+    }
+    /// Drops the bytes, and gives the memory back.
+    void release() noexcept;
 
     /// Stands for bytes that somebody else keeps alive, until own().  Only for an empty buffer.
-    void borrow(std::string_view data) noexcept { rest_ = data; }
+    void borrow(std::string_view data) noexcept {
+        if (storage_) release();
+        rest_ = data;
+    }
     bool borrowed() const noexcept { return !storage_ && !rest_.empty(); }
     /// Makes borrowed bytes its own.
     void own();
@@ -50,6 +66,8 @@ public:
     void settle(std::unique_ptr<std::string>& storage);
 
 private:
+    void take_storage();
+
     std::string_view rest_;
     std::unique_ptr<std::string> storage_;  // null: empty, or borrowed
 };
