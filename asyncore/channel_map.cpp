@@ -3,7 +3,6 @@
 #include <asyncore/errors.hpp>
 #include <platform/interrupt.hpp>
 
-#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <typeinfo>
@@ -153,15 +152,10 @@ void channel_map::own(channel& value) {
 void channel_map::compact() {
     if (entries_.size() < 64 || entries_.size() < 2 * live_) return;
     std::erase_if(entries_, [](const entry& each) { return !each.value; });
-    changed_.clear();
+    for (place at = 0; at < entries_.size(); ++at)
+        places_[static_cast<std::size_t>(entries_[at].fd + 1)] = at + 1;
     scanned_.clear();
-    invalid_.clear();
-    for (place at = 0; at < entries_.size(); ++at) {
-        auto& each = entries_[at];
-        places_[static_cast<std::size_t>(each.fd + 1)] = at + 1;
-        if (each.scanned) scanned_.push_back(at);
-        if (each.noted) changed_.push_back(at);
-    }
+    ask_everyone();
 }
 
 // ---------------------------------------------------------------------------
@@ -200,18 +194,7 @@ void channel_map::interest_changed(int fd) {
 }
 
 void channel_map::note(place at) {
-    if (at == served_ || entries_[at].noted || entries_[at].scanned) return;
-    changed_.push_back(at);
-    entries_[at].noted = true;
-}
-
-void channel_map::note_everyone() {
-    changed_.clear();
-    for (place at = 0; at < entries_.size(); ++at) {
-        entries_[at].noted = false;
-        if (entries_[at].value) note(at);
-    }
-    everyone_ = false;
+    if (at != served_ && !scanned_.contains(at)) changed_.add(at);
 }
 
 // ---------------------------------------------------------------------------
@@ -226,34 +209,30 @@ bool channel_map::promises(const entry& at) const {
 
 /// Asks those whose answers may have changed; who made no promise joins the scan instead.
 void channel_map::ask_changed(delivery how) {
-    if (everyone_) note_everyone();
+    if (everyone_)
+        for (place at = 0; at < entries_.size(); ++at) note(at);
+    everyone_ = false;
     if (changed_.empty()) return;
     auto changed = std::exchange(changed_, {});
-    std::sort(changed.begin(), changed.end());
     try {
-        for (const auto at : changed) {
-            auto& each = entries_[at];
-            each.noted = false;
-            if (!each.value || each.scanned) continue;
-            each.scanned = !promises(each);
-            if (each.scanned)
-                scanned_.insert(std::upper_bound(scanned_.begin(), scanned_.end(), at), at);
-            else
-                ask(at, how);
-        }
+        changed.each([&](place at) {
+            if (!entries_[at].value || scanned_.contains(at)) return;
+            if (promises(entries_[at])) ask(at, how);
+            else scanned_.add(at);
+        });
     } catch (...) {
         ask_everyone();  // at the next turn: the rest of `changed` was not asked
         throw;
     }
     changed.clear();
-    if (changed_.empty()) changed_.swap(changed);  // keeps the memory
+    if (changed_.empty()) std::swap(changed_, changed);  // keeps the memory
 }
 
-/// Asks those that must be asked on every turn.  Who comes meanwhile has to wait for the next.
+/// Asks those that must be asked on every turn.
 void channel_map::ask_scanned(delivery how) {
-    const auto count = scanned_.size();
-    for (std::size_t i = 0; i < count && i < scanned_.size(); ++i)
-        if (entries_[scanned_[i]].value) ask(scanned_[i], how);
+    scanned_.each([&](place at) {
+        if (entries_[at].value) ask(at, how);
+    });
 }
 
 /// Asks one channel what it wants, and tells the poller in the sets that CPython would use.
@@ -281,15 +260,17 @@ void channel_map::tell(place at, events interest) {
     } catch (const std::system_error& error) {
         if (error.code().value() != EBADF) throw;
         entries_[at].told = events::none;
-        invalid_.push_back(at);
+        entries_[at].what = events::invalid;
+        ready_.add(at);
         note(at);
     }
 }
 
 /// Verifies that those who were not asked would have said what they said last.
 void channel_map::check_everyone() const {
-    for (const auto& each : entries_) {
-        if (!each.value || each.scanned || each.noted) continue;
+    for (place at = 0; at < entries_.size(); ++at) {
+        const auto& each = entries_[at];
+        if (!each.value || scanned_.contains(at) || changed_.contains(at)) continue;
         auto& asked = *each.value;
         const bool readable = asked.readable(), writable = asked.writable();
         if (readable == any(each.told & events::read) &&
@@ -302,28 +283,28 @@ void channel_map::check_everyone() const {
 }
 
 void channel_map::wait(platform::timeout limit, std::vector<event>& happened) {
-    waiter().wait(invalid_.empty() ? limit : platform::timeout(0.0), found_);
-    for (const auto& each : found_) {
-        if (each.fd == interrupt_) {
+    waiter().wait(ready_.empty() ? limit : platform::timeout(0.0), found_);
+    for (const auto& [fd, what] : found_) {
+        if (fd == interrupt_) {
             platform::forget_sigint();
             throw KeyboardInterrupt();
         }
-        const auto* found = find(each.fd);
+        auto* found = find(fd);
         if (!found) continue;
-        happened.push_back({places_[static_cast<std::size_t>(each.fd + 1)] - 1, found->serial,
-                            found->told, each.what});
+        found->what = what;
+        ready_.add(places_[static_cast<std::size_t>(fd + 1)] - 1);
     }
-    for (const auto at : std::exchange(invalid_, {}))
-        happened.push_back({at, entries_[at].serial, events::none, events::invalid});
-    std::sort(happened.begin(), happened.end(),
-              [](const event& a, const event& b) { return a.at < b.at; });
+    ready_.each([&](place at) {
+        const auto& each = entries_[at];
+        happened.push_back({at, each.serial, each.told, each.what});
+    });
 }
 
 channel_map::turn::turn(channel_map& map, platform::timeout limit, delivery how)
     : map_(map), how_(how), served_outside_(std::exchange(map.served_, nobody)), counted_(map),
       events_(std::exchange(map.spare_, {})) {
     events_.clear();
-    map_.invalid_.clear();  // they are noted, and so found again
+    map_.ready_.clear();  // who was found closed since is noted, and so found again
     map_.ask_changed(how);
     map_.ask_scanned(how);
     if (map_.check_promises) map_.check_everyone();
@@ -343,7 +324,7 @@ channel_map::turn::under_way::~under_way() {
 
 void channel_map::turn::ask_again(const event& each) {
     const auto& entry = map_.entries_[each.at];
-    if (entry.serial == each.serial && !entry.scanned && map_.promises(entry))
+    if (entry.serial == each.serial && !map_.scanned_.contains(each.at) && map_.promises(entry))
         map_.ask(each.at, how_);
     else
         map_.note(each.at);

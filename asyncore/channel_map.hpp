@@ -3,6 +3,7 @@
 #pragma once
 
 #include <asyncore/channel.hpp>
+#include <asyncore/place_set.hpp>
 #include <platform/poller.hpp>
 
 #include <concepts>
@@ -88,10 +89,9 @@ private:
         std::uint64_t serial = 0;        // no two in the process are the same
         int fd = -1;
         platform::events told = platform::events::none;  // what the poller knows
-        bool noted = false;                              // is in changed_
-        bool scanned = false;                            // is in scanned_
+        platform::events what = platform::events::none;  // what happened, if it is in ready_
     };
-    using place = std::uint32_t;  // in entries_
+    using place = place_set::place;  // in entries_
     static constexpr place nobody = ~place{0};
 
     /// Something happened to the channel that stood at `at` under `serial`.
@@ -111,7 +111,6 @@ private:
 
     platform::poller& waiter();
     void forget_all_told();
-    void note_everyone();
     void ask_changed(delivery how);
     void ask_scanned(delivery how);
     void ask(place at, delivery how);
@@ -131,9 +130,9 @@ private:
     int interrupt_ = -1;
     bool everyone_ = true;
     place served_ = nobody;        // whose hooks are running: it is asked when they are done
-    std::vector<place> changed_;   // to ask at the next turn
-    std::vector<place> scanned_;   // to ask at every turn, in the order of the map
-    std::vector<place> invalid_;   // found closed when the poller was told
+    place_set changed_;            // to ask at the next turn
+    place_set scanned_;            // to ask at every turn
+    place_set ready_;              // to serve in this turn
     std::vector<platform::ready> found_;  // memory of wait()
     std::vector<event> spare_;            // memory of turns
 };
