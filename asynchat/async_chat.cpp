@@ -144,8 +144,8 @@ void async_chat::parse_(std::size_t seen, const alive& it) {
 /// Returns: false if that is all: what is left may begin a delimiter, or the channel is gone.
 bool async_chat::parse_one_(std::size_t seen, const alive& it) {
     auto& wanted = get_terminator();
-    if (wanted.is_number() && wanted) return parse_count_(wanted.number(), it);
-    if (wanted) return parse_delimiter_(wanted, seen, it);
+    if (wanted.number() != 0) return parse_count_(wanted.number(), it);
+    if (!wanted.delimiter().empty()) return parse_delimiter_(wanted, seen, it);
     collect_incoming_data(ac_in_buffer);
     if (it) ac_in_buffer.release();
     return static_cast<bool>(it);

@@ -47,7 +47,9 @@ fifo::entry fifo::popleft() {
 
 void fifo::clear() noexcept {
     // The destructor of a producer is the user's, and may look at this queue.
-    asyncore::stock<queue>::give(std::exchange(queue_, nullptr));
+    auto gone = std::exchange(queue_, nullptr);
+    if (gone) gone->clear();
+    asyncore::stock<queue>::give(std::move(gone));
 }
 
 void fifo::append_borrowed(std::string_view bytes) {

@@ -54,21 +54,6 @@ terminator_t& terminator_t::operator=(terminator_t other) noexcept {
     return *this;
 }
 
-terminator_t::operator bool() const noexcept { return number() != 0 || !delimiter().empty(); }
-
-std::ptrdiff_t terminator_t::number() const noexcept {
-    const auto* number = std::get_if<std::ptrdiff_t>(&value_);
-    return number ? *number : 0;
-}
-
-std::string_view terminator_t::delimiter() const noexcept {
-    if (const auto* in_place = std::get_if<short_delimiter>(&value_))
-        return {in_place->bytes.data(), in_place->size};
-    if (const auto* on_heap = std::get_if<std::unique_ptr<long_delimiter>>(&value_))
-        return (*on_heap)->bytes;
-    return {};
-}
-
 bool operator==(const terminator_t& a, const terminator_t& b) noexcept {
     return a.is_none() == b.is_none() && a.is_number() == b.is_number() &&
            a.number() == b.number() && a.delimiter() == b.delimiter();

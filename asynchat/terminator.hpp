@@ -50,12 +50,21 @@ public:
     bool is_number() const noexcept { return std::holds_alternative<std::ptrdiff_t>(value_); }
     bool is_delimiter() const noexcept { return !is_none() && !is_number(); }
     /// Python: `if terminator`: false for None, 0 and b''.
-    explicit operator bool() const noexcept;
+    explicit operator bool() const noexcept { return number() != 0 || !delimiter().empty(); }
 
     /// How many bytes; 0 if it is no number.
-    std::ptrdiff_t number() const noexcept;
+    std::ptrdiff_t number() const noexcept {
+        const auto* count = std::get_if<std::ptrdiff_t>(&value_);
+        return count ? *count : 0;
+    }
     /// Empty if it is no delimiter.  Valid until this object is assigned to.
-    std::string_view delimiter() const noexcept;
+    std::string_view delimiter() const noexcept {
+        if (const auto* in_place = std::get_if<short_delimiter>(&value_))
+            return {in_place->bytes.data(), in_place->size};
+        if (const auto* on_heap = std::get_if<std::unique_ptr<long_delimiter>>(&value_))
+            return (*on_heap)->bytes;
+        return {};
+    }
 
     friend bool operator==(const terminator_t& a, const terminator_t& b) noexcept;
 

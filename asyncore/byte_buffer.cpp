@@ -2,6 +2,8 @@
 
 #include <asyncore/stock.hpp>
 
+#include <algorithm>
+#include <functional>
 #include <utility>
 
 namespace asyncore {
@@ -23,43 +25,40 @@ byte_buffer& byte_buffer::operator=(std::string_view data) {
     return *this = std::move(copy);
 }
 
-/// Moves what it stands for, if anything, into a string from the stock.
-void byte_buffer::take_storage() {
-    auto taken = strings::take();
-    taken->assign(rest_);
-    storage_ = std::move(taken);
-    rest_ = *storage_;
+/// Moves to memory that has room for twice as much as there will be, so that this is rare.
+void byte_buffer::append_elsewhere(std::string_view data) {
+    constexpr std::size_t least = 128;
+    const auto size = rest_.size() + data.size();
+    auto memory = strings::take();
+    if (memory->size() < 2 * size) memory->resize(std::max(2 * size, least));
+    rest_.copy(memory->data(), rest_.size());
+    data.copy(memory->data() + rest_.size(), data.size());
+    strings::give(std::exchange(storage_, std::move(memory)));
+    rest_ = {storage_->data(), size};
 }
 
 void byte_buffer::adopt(std::string&& data) {
+    release();
+    if (data.empty()) return;
     storage_ = strings::take();
     *storage_ = std::move(data);
     rest_ = *storage_;
-    if (rest_.empty()) release();
 }
 
-void byte_buffer::consume(std::size_t count) noexcept {
-    if (count >= rest_.size()) return release();
-    rest_.remove_prefix(count);
-    if (!storage_ || storage_->size() - rest_.size() <= rest_.size()) return;
-    storage_->erase(0, storage_->size() - rest_.size());  // more dead bytes than live ones
-    rest_ = *storage_;
-}
-
-void byte_buffer::release() noexcept {
-    rest_ = {};
-    strings::give(std::move(storage_));
-}
+void byte_buffer::give_storage_back() noexcept { strings::give(std::move(storage_)); }
 
 void byte_buffer::own() {
-    if (borrowed()) take_storage();
+    if (borrowed()) append_elsewhere({});
 }
 
 void byte_buffer::settle(std::unique_ptr<std::string>& storage) {
     if (!borrowed()) return;
-    const auto* end = storage ? storage->data() + storage->size() : nullptr;
-    if (rest_.data() + rest_.size() == end) storage_ = std::move(storage);
-    else own();
+    constexpr std::less_equal<const char*> before;
+    if (storage && before(storage->data(), rest_.data()) &&
+        before(rest_.data(), storage->data() + storage->size()))
+        storage_ = std::move(storage);
+    else
+        own();
 }
 
 }  // namespace asyncore

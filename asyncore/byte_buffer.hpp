@@ -1,6 +1,7 @@
 // Bytes that are added at the end and used up at the front, each in constant time.
 #pragma once
 
+#include <cstring>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -29,10 +30,10 @@ public:
     /// `data` may be a part of this buffer.
     void append(std::string_view data) {
         if (data.empty()) return;
-        if (!storage_) take_storage();
-        storage_->append(data);
-        const auto live = rest_.size() + data.size();
-        rest_ = {storage_->data() + storage_->size() - live, live};
+        if (room() < data.size()) return append_elsewhere(data);
+        char* const end = storage_->data() + (rest_.data() - storage_->data()) + rest_.size();
+        std::memcpy(end, data.data(), data.size());
+        rest_ = {rest_.data(), rest_.size() + data.size()};
     }
     byte_buffer& operator+=(std::string_view data) {
         append(data);
@@ -42,18 +43,21 @@ public:
     void adopt(std::string&& data);
 
     /// Drops the first `count` bytes, or all of them if there are fewer.  Python: b = b[count:].
-    void consume(std::size_t count) noexcept;
-    /// Keeps the memory, for the next append().
-    void clear() noexcept {
-        if (storage_) storage_->clear();
-        rest_ = {};
+    void consume(std::size_t count) noexcept {
+        if (count >= rest_.size()) release();
+        else rest_.remove_prefix(count);
     }
+    /// Keeps the memory, for the next append().
+    void clear() noexcept { rest_ = storage_ ? std::string_view(storage_->data(), 0) : ""; }
     /// Drops the bytes, and gives the memory back.
-    void release() noexcept;
+    void release() noexcept {
+        rest_ = {};
+        if (storage_) give_storage_back();
+    }
 
     /// Stands for bytes that somebody else keeps alive, until own().  Only for an empty buffer.
     void borrow(std::string_view data) noexcept {
-        if (storage_) release();
+        release();
         rest_ = data;
     }
     bool borrowed() const noexcept { return !storage_ && !rest_.empty(); }
@@ -66,10 +70,16 @@ public:
     void settle(std::unique_ptr<std::string>& storage);
 
 private:
-    void take_storage();
+    std::size_t room() const noexcept {
+        if (!storage_) return 0;
+        return storage_->size() - rest_.size() -
+               static_cast<std::size_t>(rest_.data() - storage_->data());
+    }
+    void append_elsewhere(std::string_view data);
+    void give_storage_back() noexcept;
 
     std::string_view rest_;
-    std::unique_ptr<std::string> storage_;  // null: empty, or borrowed
+    std::unique_ptr<std::string> storage_;  // all of its size() is room.  Null: empty, or borrowed
 };
 
 }  // namespace asyncore

@@ -45,15 +45,16 @@ channel_map::~channel_map() {
 // The dict.
 // ---------------------------------------------------------------------------
 
-channel_map::entry* channel_map::find(int fd) noexcept {
+/// Where the entry of a descriptor is, or `nobody`.
+channel_map::place channel_map::place_of(int fd) const noexcept {
     const auto at = static_cast<std::size_t>(fd) + 1;
-    if (fd < -1 || at >= places_.size() || places_[at] == 0) return nullptr;
-    return &entries_[places_[at] - 1];
+    if (fd < -1 || at >= places_.size()) return nobody;
+    return places_[at] - 1;
 }
 
 channel* channel_map::get(int fd) const noexcept {
-    const auto* found = const_cast<channel_map*>(this)->find(fd);
-    return found ? found->value.get() : nullptr;
+    const auto at = place_of(fd);
+    return at != nobody ? entries_[at].value.get() : nullptr;
 }
 
 void channel_map::set(int fd, channel& value) {
@@ -102,12 +103,13 @@ void channel_map::let_go(entry& at) {
 }
 
 bool channel_map::erase(int fd) {
-    auto* found = find(fd);
-    if (!found) return false;
-    if (found->told != events::none) waiter().watch(fd, events::none);
-    found->told = events::none;
-    found->serial = 0;
-    let_go(*found);
+    const auto at = place_of(fd);
+    if (at == nobody) return false;
+    auto& gone = entries_[at];
+    if (gone.told != events::none) waiter().watch(fd, events::none);
+    gone.told = events::none;
+    gone.serial = 0;
+    let_go(gone);
     places_[static_cast<std::size_t>(fd + 1)] = 0;
     --live_;
     return true;
@@ -190,11 +192,12 @@ void channel_map::forget_all_told() {
 }
 
 void channel_map::interest_changed(int fd) {
-    if (find(fd)) note(places_[static_cast<std::size_t>(fd + 1)] - 1);
+    const auto at = place_of(fd);
+    if (at != nobody && at != served_) note(at);
 }
 
 void channel_map::note(place at) {
-    if (at != served_ && !scanned_.contains(at)) changed_.add(at);
+    if (!scanned_.contains(at)) changed_.add(at);
 }
 
 // ---------------------------------------------------------------------------
@@ -289,10 +292,10 @@ void channel_map::wait(platform::timeout limit, std::vector<event>& happened) {
             platform::forget_sigint();
             throw KeyboardInterrupt();
         }
-        auto* found = find(fd);
-        if (!found) continue;
-        found->what = what;
-        ready_.add(places_[static_cast<std::size_t>(fd + 1)] - 1);
+        const auto at = place_of(fd);
+        if (at == nobody) continue;
+        entries_[at].what = what;
+        ready_.add(at);
     }
     ready_.each([&](place at) {
         const auto& each = entries_[at];

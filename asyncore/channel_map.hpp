@@ -103,7 +103,7 @@ private:
 
     static bool checked_by_default();
     bool promises(const entry& at) const;
-    entry* find(int fd) noexcept;
+    place place_of(int fd) const noexcept;
     void put(entry& at, channel& value);
     void let_go(entry& at);
     void note(place at);

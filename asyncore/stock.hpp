@@ -9,7 +9,7 @@ namespace asyncore {
 template <class Container>
 class stock {
 public:
-    /// An empty container, with whatever capacity it had last.
+    /// One as it was given, or a new one.
     static std::unique_ptr<Container> take() {
         if (count == 0) return std::make_unique<Container>();
         return std::unique_ptr<Container>(kept[--count]);
@@ -19,7 +19,6 @@ public:
     static void give(std::unique_ptr<Container> used) noexcept {
         if (!used || count == most || (state != open && !opened())) return;
         if (used->capacity() * sizeof(typename Container::value_type) > 65536 + 32) return;
-        used->clear();
         kept[count++] = used.release();
     }
 
