@@ -13,6 +13,7 @@ trap 'stop; rm -r "$directory"' EXIT
 
 # Starts the server with the given arguments; sets port.
 start() {
+    : >"$directory/said"
     "$server" 0 "$@" >"$directory/said" &
     pid=$!
     for _ in $(seq 500); do
