@@ -5,7 +5,8 @@
     check.py LIST --python PYTHON                 that CPython's logs against the digests in LIST
     check.py LIST --python PYTHON --record        writes them there
 
-LIST is quick.txt, which is in the suite, or deep.txt.  PYTHON is one that has asynchat: 3.11 or older.
+LIST is quick.txt, which is in the suite, or deep.txt, which takes minutes.  PYTHON is one that has
+asynchat: 3.11 or older.
 """
 
 import argparse
