@@ -1,34 +1,88 @@
 // Python: Lib/smtplib.py, class SMTP.
 #include "smtplib.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace smtplib {
 
 namespace {
 
-std::string quoteaddr(const std::string& addr) {
+constexpr std::size_t MAXLINE = 8192;
+
+/// Python's parseaddr() leaves out the newlines that are not quoted.
+std::string quoteaddr(std::string addr) {
+    if (addr.find_first_of("\"[") == addr.npos)
+        std::erase_if(addr, [](char c) { return c == '\r' || c == '\n'; });
     return py::strip(addr).starts_with('<') ? addr : "<" + addr + ">";
 }
 
-/// Lines that end in CRLF, whatever ended them before, and dots doubled that begin one.
-std::string quote_data(std::string_view msg) {
+/// Python: _fix_eols().  Lines that end in CRLF, whatever ended them before.
+std::string fix_eols(std::string_view msg) {
+    std::string out;
+    out.reserve(msg.size() + msg.size() / 32);
+    for (std::size_t i = 0; i < msg.size(); ++i) {
+        if (msg[i] != '\r' && msg[i] != '\n') {
+            out += msg[i];
+            continue;
+        }
+        if (msg.substr(i).starts_with("\r\n")) ++i;
+        out += "\r\n";
+    }
+    return out;
+}
+
+/// Dots doubled that begin a line, and the one that ends the message.
+std::string quote_periods(std::string_view msg) {
     std::string out;
     out.reserve(msg.size() + msg.size() / 32 + 5);
     bool begins = true;
-    for (std::size_t i = 0; i < msg.size(); ++i) {
-        const char c = msg[i];
+    for (const char c : msg) {
         if (begins && c == '.') out += '.';
-        begins = c == '\r' || c == '\n';
-        if (!begins) {
-            out += c;
-            continue;
-        }
-        if (c == '\r' && msg.substr(i + 1).starts_with('\n')) ++i;
-        out += "\r\n";
+        out += c;
+        begins = c == '\n';
     }
     if (!out.ends_with("\r\n")) out += "\r\n";
     return out + ".\r\n";
+}
+
+/// The number that a line of a reply begins with, or -1.
+int code_of(const std::string& line) {
+    try {
+        return static_cast<int>(py::to_int(line.substr(0, 3)));
+    } catch (const std::invalid_argument&) {
+        return -1;
+    }
+}
+
+/// How EHLO calls this host.
+std::string local_hostname() {
+    const auto name = py::getfqdn();
+    if (name.find('.') != name.npos) return name;
+    try {
+        const auto found = asyncore::address(name, 0).resolve(AF_INET);
+        return "[" +
+               asyncore::address(reinterpret_cast<const sockaddr*>(&found.name), found.length)
+                   .host() +
+               "]";
+    } catch (const std::system_error&) {
+        return "[127.0.0.1]";
+    }
+}
+
+/// What a reply to EHLO offers: on every line but the first a keyword and its parameters.
+SMTP::features features_in(const std::string& said) {
+    SMTP::features found;
+    auto lines = py::split(said, "\n");
+    lines.erase(lines.begin());
+    for (const auto& line : lines) {
+        const auto end = std::min(line.find(' '), line.size());
+        auto keyword = line.substr(0, end);
+        std::transform(keyword.begin(), keyword.end(), keyword.begin(),
+                       [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+        found[keyword] = py::strip(line.substr(end));
+    }
+    return found;
 }
 
 }  // namespace
@@ -58,37 +112,30 @@ SMTP::reply SMTP::getreply() {
     if (!complete_) throw SMTPServerDisconnected("Connection unexpectedly closed");
     complete_ = false;
     auto lines = std::exchange(lines_, {});
-    int code = -1;
-    for (auto& line : lines) {
-        code =
-            py::isdigit(line.substr(0, 3)) ? static_cast<int>(py::to_int(line.substr(0, 3))) : -1;
-        line = py::strip(line.size() > 4 ? line.substr(4) : "");
-    }
+    const int code = code_of(lines.back());
+    for (auto& line : lines) line = py::strip(line.size() > 4 ? line.substr(4) : "");
     return {code, py::join("\n", lines)};
 }
 
 SMTP::reply SMTP::docmd(const std::string& cmd) {
     if (_fileno < 0) throw SMTPServerDisconnected("please run connect() first");
+    py::encode_ascii(cmd);
+    if (cmd.find_first_of("\r\n") != cmd.npos)
+        throw std::invalid_argument("command and arguments contain prohibited newline characters");
     push(cmd + "\r\n");
     return getreply();
 }
 
 void SMTP::ehlo_or_helo_if_needed() {
     if (std::exchange(greeted, true)) return;
-    auto name = py::getfqdn();
-    if (name.find('.') == name.npos) name = "[127.0.0.1]";
+    const auto name = local_hostname();
     const auto [code, said] = docmd("ehlo " + name);
-    if (code >= 200 && code <= 299) {
-        for (const auto& line : py::split(said, "\n")) {
-            const auto words = py::split(line);
-            if (words.empty()) continue;
-            auto keyword = words[0];
-            for (char& c : keyword)
-                if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
-            esmtp_features[keyword] = words.size() > 1 ? words[1] : "";
-        }
-        return;
+    if (code == -1 && said.empty()) {
+        close();
+        throw SMTPServerDisconnected("Server not connected");
     }
+    if (code == 250) esmtp_features = features_in(said);
+    if (code >= 200 && code <= 299) return;
     const auto [helo_code, resp] = docmd("helo " + name);
     if (helo_code < 200 || helo_code > 299) throw SMTPHeloError(helo_code, resp);
 }
@@ -104,12 +151,13 @@ void SMTP::rset() {
 SMTP::reply SMTP::data(std::string_view msg) {
     const auto [code, repl] = docmd("data");
     if (code != 354) throw SMTPDataError(code, repl);
-    push(quote_data(msg));
+    push(quote_periods(msg));
     return getreply();
 }
 
-refusals SMTP::sendmail(const std::string& from_addr, const list& to_addrs, std::string_view msg) {
+refusals SMTP::sendmail(const std::string& from_addr, const list& to_addrs, std::string_view text) {
     ehlo_or_helo_if_needed();
+    const auto msg = fix_eols(text);
     std::string size;
     if (esmtp_features.contains("size")) size = " size=" + std::to_string(msg.size());
     const auto refuse = [&](int code) { code == 421 ? close() : rset(); };
@@ -153,9 +201,14 @@ void SMTP::handle_error() {
     close();
 }
 
+void SMTP::collect_incoming_data(std::string_view data) {
+    _collect_incoming_data(data);
+    if (incoming.size() > MAXLINE) throw SMTPResponseException(500, "Line too long.");
+}
+
 void SMTP::found_terminator() {
     auto line = _get_data();
-    complete_ = line.size() < 4 || line[3] != '-';
+    complete_ = code_of(line) == -1 || line.size() < 4 || line[3] != '-';
     lines_.push_back(std::move(line));
 }
 

@@ -58,7 +58,9 @@ class SMTP : public asynchat::async_chat {
 public:
     using reply = std::pair<int, std::string>;
 
-    std::map<std::string, std::string, std::less<>> esmtp_features;  // in lower case
+    using features = std::map<std::string, std::string, std::less<>>;
+
+    features esmtp_features;  // keywords in lower case, and their parameters
     bool greeted = false;
 
     explicit SMTP(asyncore::channel_map* map) : async_chat(map) { set_terminator("\n"); }
@@ -66,17 +68,19 @@ public:
     reply connect(const std::string& host, std::uint16_t port);
     using async_chat::connect;
     reply getreply();
+    /// Throws: std::invalid_argument, as Python, for what is not ASCII or more than one line.
     reply docmd(const std::string& cmd);
     void ehlo_or_helo_if_needed();
     void rset();
     reply data(std::string_view msg);
+    /// `text` is sent with CRLF at the ends of lines.
     /// Returns: who was refused, if not all were.
-    refusals sendmail(const std::string& from_addr, const list& to_addrs, std::string_view msg);
+    refusals sendmail(const std::string& from_addr, const list& to_addrs, std::string_view text);
     reply quit();
 
     void handle_connect() override {}
     void handle_error() override;
-    void collect_incoming_data(std::string_view data) override { _collect_incoming_data(data); }
+    void collect_incoming_data(std::string_view data) override;
     void found_terminator() override;
 
 private:

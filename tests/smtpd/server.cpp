@@ -1,0 +1,74 @@
+// The port as a server under test; server.py is the same on CPython's smtpd.
+//
+//     server CLASS [decode] [utf8] [debug] [size=BYTES] [remote=PORT]
+//
+// CLASS is Recorder, DebuggingServer or PureProxy.  It listens on a free port, which it prints to
+// standard error, until SIGINT.
+#include <cstdlib>
+#include <iostream>
+#include <memory>
+
+#include "smtpd.hpp"
+
+namespace {
+
+using namespace smtpd;
+
+/// Knows nobody of that name.
+class Picky : public SMTPChannel {
+public:
+    using SMTPChannel::SMTPChannel;
+
+    void smtp_RCPT(const argument& arg) override {
+        if (arg && arg->find("nobody") != arg->npos) return push("550 no such user");
+        SMTPChannel::smtp_RCPT(arg);
+    }
+};
+
+/// Writes each message as it came: a line about it, so many bytes, a newline.
+class Recorder : public SMTPServer {
+public:
+    Recorder(const address& localaddr, const address& remoteaddr, const keywords& given)
+        : SMTPServer(localaddr, remoteaddr, given) {
+        channel_class = make_channel<Picky>;
+    }
+
+    std::string process_message(const address&, const std::string& mailfrom, const list& rcpttos,
+                                const std::string& data, const options& kwargs) override {
+        py::print(std::cout, "from", py::repr(mailfrom), "to", py::repr(rcpttos), "options",
+                  py::repr(kwargs.mail_options), py::repr(kwargs.rcpt_options), data.size());
+        std::cout << data << std::endl;
+        return mailfrom.starts_with("unwelcome") ? "554 not from you" : "";
+    }
+};
+
+std::unique_ptr<SMTPServer> make(const std::string& name, std::uint16_t remote,
+                                 const keywords& given) {
+    const address here("127.0.0.1", 0), there("127.0.0.1", remote);
+    if (name == "DebuggingServer") return std::make_unique<DebuggingServer>(here, there, given);
+    if (name == "PureProxy") return std::make_unique<PureProxy>(here, there, given);
+    return std::make_unique<Recorder>(here, there, given);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    keywords given;
+    std::uint16_t remote = 1;
+    for (const std::string& word : list(argv + 2, argv + argc)) {
+        const auto value = word.substr(word.find('=') + 1);
+        if (word == "decode") given.decode_data = true;
+        if (word == "utf8") given.enable_SMTPUTF8 = true;
+        if (word == "debug") DEBUGSTREAM = &std::cerr;
+        if (word.starts_with("size=")) given.data_size_limit = std::atoll(value.c_str());
+        if (word.starts_with("remote=")) remote = static_cast<std::uint16_t>(py::to_int(value));
+    }
+    const auto server = make(argv[1], remote, given);
+    std::cerr << "PORT " << server->socket.getsockname().port() << std::endl;
+    const asyncore::interrupt_on_sigint stoppable;
+    try {
+        asyncore::loop();
+    } catch (const asyncore::KeyboardInterrupt&) {
+    }
+    asyncore::close_all();
+}

@@ -1,0 +1,408 @@
+"""The port of smtpd with real clients, and beside CPython's: `test_clients.py SERVER SMTPD POLLER [unittest's arguments]`.
+
+SERVER is server.cpp, SMTPD the program itself."""
+
+import itertools
+import re
+import shutil
+import smtplib
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import unittest
+
+import dialogues
+from support import FOLDER, PATIENCE, Second, Server, Talk, find_python, hold, pour
+
+SERVER, PROGRAM, POLLER = "smtpd_server", "smtpd", "poll"
+PYTHON = find_python()
+NO_PYTHON = "CPython's smtpd is missing"
+
+HEADERS = b"From: ann@example\r\nTo: bob@example\r\nSubject: test\r\n\r\n"
+MESSAGES = {
+    "plain": HEADERS + b"hello\r\n",
+    "dots": HEADERS + b".\r\n..\r\n...\r\n.x\r\nx.\r\n.\r\n\r\nend\r\n",
+    "8 bit": HEADERS + b"gr\xc3\xbc\xc3\x9fe\r\n\xff\xfe\x80\r\n",
+    "10 MB": HEADERS + (b"x" * 70 + b"\r\n.y\r\n") * (10 * 2**20 // 76),
+}
+
+
+def as_recorded(message):
+    """What smtpd makes of a message: \\n at the ends of lines, and none at the very end."""
+    return message.replace(b"\r\n", b"\n")[:-1]
+
+
+def start(name, *words):
+    return Server(SERVER, name, *words, poller=POLLER)
+
+
+def start_python(name, *words):
+    return Server(*PYTHON, FOLDER / "server.py", name, *words)
+
+
+class Case(unittest.TestCase):
+    def started(self, manager):
+        self.addCleanup(manager.__exit__, None, None, None)
+        return manager.__enter__()
+
+    def run_client(self, *command, status=0):
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              timeout=PATIENCE * 4)
+        self.assertEqual(done.returncode, status, done.stdout[-2000:])
+        return done.stdout
+
+
+class Client:
+    """Tests for one client; the classes below say how it sends()."""
+
+    def test_messages(self):
+        server = self.started(start("Recorder"))
+        for name, message in MESSAGES.items():
+            with self.subTest(name):
+                self.send(server.port, "ann@example", ["bob@example"], message)
+                about, data = server.messages()[-1]
+                self.assertTrue(about.startswith("from 'ann@example' to ['bob@example'] options"), about)
+                self.assertEqual(data, as_recorded(message))
+        self.assertEqual(len(server.messages()), len(MESSAGES))
+
+    def test_recipients(self):
+        server = self.started(start("Recorder"))
+        self.send(server.port, "ann@example", ["bob@example", "cid@example"], MESSAGES["plain"])
+        self.assertIn("to ['bob@example', 'cid@example'] options", server.messages()[0][0])
+
+    def test_too_large(self):
+        server = self.started(start("Recorder", "size=1000"))
+        self.send(server.port, "ann@example", ["bob@example"], HEADERS + b"x" * 1000 + b"\r\n", refused=b"552")
+        self.send(server.port, "ann@example", ["bob@example"], MESSAGES["plain"])
+        self.assertEqual([data for _, data in server.messages()], [as_recorded(MESSAGES["plain"])])
+
+    def test_refused(self):
+        server = self.started(start("Recorder"))
+        self.send(server.port, "ann@example", ["nobody@example"], MESSAGES["plain"], refused=b"550")
+        self.assertEqual(server.messages(), [])
+        self.send(server.port, "unwelcome@example", ["bob@example"], MESSAGES["plain"], refused=b"554")
+        self.assertEqual(len(server.messages()), 1)
+
+
+class Smtplib(Client, Case):
+    def send(self, port, sender, recipients, message, refused=None, mail_options=()):
+        with smtplib.SMTP("127.0.0.1", port, timeout=PATIENCE) as client:
+            if not refused:
+                self.assertEqual(client.sendmail(sender, recipients, message, mail_options), {})
+                return
+            with self.assertRaises(smtplib.SMTPException) as caught:
+                client.sendmail(sender, recipients, message)
+            self.assertIn(refused.decode(), str(caught.exception))
+
+    def test_smtputf8(self):
+        server = self.started(start("Recorder", "utf8"))
+        self.send(server.port, "\u00e4nn@example", ["b\u00f6b@example"], MESSAGES["8 bit"],
+                  mail_options=["SMTPUTF8", "BODY=8BITMIME"])
+        about, data = server.messages()[0]
+        size = len(MESSAGES["8 bit"])
+        self.assertIn("from '\u00e4nn@example' to ['b\u00f6b@example'] "
+                      "options ['SIZE=%d', 'SMTPUTF8', 'BODY=8BITMIME'] []" % size, about)
+        self.assertEqual(data, as_recorded(MESSAGES["8 bit"]))
+
+    def test_two_hundred_at_once(self):
+        server = self.started(start("Recorder"))
+        clients = [smtplib.SMTP("127.0.0.1", server.port, timeout=PATIENCE) for _ in range(200)]
+        failures = []
+
+        def send(number, client):
+            try:
+                client.sendmail("ann%d@example" % number, ["bob@example"], HEADERS + b"%d\r\n" % number * 1000)
+            except Exception as error:
+                failures.append(error)
+
+        threads = [threading.Thread(target=send, args=each) for each in enumerate(clients)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for client in clients:
+            client.quit()
+        self.assertEqual(failures, [])
+        found = {about.split("'")[1]: data for about, data in server.messages()}
+        self.assertEqual(found, {"ann%d@example" % n: as_recorded(HEADERS + b"%d\r\n" % n * 1000) for n in range(200)})
+
+
+class ByFile(Client):
+    """A program that reads its message from a file."""
+
+    def as_file(self, message):
+        return message
+
+    def send(self, port, sender, recipients, message, refused=None):
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(self.as_file(message))
+            file.flush()
+            status = self.refused_status.get(refused, 0) if refused else 0
+            said = self.run_client(*self.command(port, sender, recipients, file.name), status=status)
+            if refused:
+                self.assertIn(refused, said)
+
+
+@unittest.skipUnless(shutil.which("curl"), "curl is missing")
+class Curl(ByFile, Case):
+    refused_status = {b"552": 55, b"550": 55, b"554": 8}
+
+    def command(self, port, sender, recipients, name):
+        to = [word for each in recipients for word in ("--mail-rcpt", each)]
+        return "curl", "-sSv", "smtp://127.0.0.1:%d" % port, "--mail-from", sender, *to, "--upload-file", name
+
+    def test_smtputf8(self):
+        server = self.started(start("Recorder", "utf8"))
+        self.send(server.port, "\u00e4nn@example.org", ["b\u00f6b@example.org"], MESSAGES["8 bit"])
+        about, data = server.messages()[0]
+        self.assertIn("from '\u00e4nn@example.org' to ['b\u00f6b@example.org'] options ['SIZE=", about)
+        self.assertIn("'SMTPUTF8'] []", about)
+        self.assertEqual(data, as_recorded(MESSAGES["8 bit"]))
+
+
+@unittest.skipUnless(shutil.which("swaks"), "swaks is missing")
+class Swaks(ByFile, Case):
+    # smtpd refuses what is too long, and goes on to wait for data; swaks then waits for a reply to its QUIT.
+    refused_status = {b"552": 26, b"550": 24, b"554": 26}
+
+    def as_file(self, message):
+        return message[:-2]  # to which it adds a newline
+
+    def command(self, port, sender, recipients, name):
+        return ("swaks", "--server", "127.0.0.1", "--port", str(port), "--from", sender, "--to", ",".join(recipients),
+                "--data", "@" + name, "--timeout", "5")
+
+
+class Pipelined(Case):
+    MESSAGE = b"MAIL FROM:<ann@example>\r\nRCPT TO:<bob@example>\r\nDATA\r\n%d\r\n.\r\n"
+
+    def test_a_hundred_messages_in_one_segment(self):
+        server = self.started(start("Recorder"))
+        said = b"HELO me\r\n" + b"".join(self.MESSAGE % n for n in range(100)) + b"QUIT\r\n"
+        replies = pour(server.port, said).splitlines()
+        self.assertEqual(replies[2:-1], [b"250 OK", b"250 OK", b"354 End data with <CR><LF>.<CR><LF>", b"250 OK"] * 100)
+        self.assertEqual(replies[-1], b"221 Bye")
+        self.assertEqual([data for _, data in server.messages()], [b"%d" % n for n in range(100)])
+
+    def test_cut_anywhere(self):
+        server = self.started(start("Recorder"))
+        said = b"HELO me\r\n" + self.MESSAGE % 1 + b"QUIT\r\n"
+        whole = pour(server.port, said)
+        for cut in range(1, len(said)):
+            with Talk(server.port) as talk:
+                first = talk.reply()  # so that the server waits for more when the first piece comes
+                talk.sock.sendall(said[:cut])
+                talk.sock.sendall(said[cut:])
+                self.assertEqual(first + talk.file.read(), whole)
+        self.assertEqual({data for _, data in server.messages()}, {b"1"})
+
+
+def as_printed(server):
+    """What a server printed, less what no two runs share: tracebacks, the clients' ports and the time; and the name of
+    a class that C++ does not know while the base constructor runs."""
+    printed = re.sub(rb"error: uncaptured .*\n", b"", server.out.read_bytes())
+    debugged = re.sub(rb"(?<='127\.0\.0\.1', )\d+", b"PORT", server.err.read_bytes())
+    debugged = re.sub(rb"(?m)^PORT \d+|^\w+ started at .*", b"", debugged)
+    return printed, debugged
+
+
+@unittest.skipUnless(PYTHON, NO_PYTHON)
+class BesideCPython(Case):
+    """The same dialogues, held with both."""
+
+    SETTINGS = [[], ["utf8"], ["decode"], ["size=100"], ["size=0"], ["decode", "size=100"], ["utf8", "size=0"]]
+
+    def check(self, name, settings, dialogues_):
+        ours, theirs = self.started(start(name, *settings)), self.started(start_python(name, *settings))
+        for dialogue in dialogues_:
+            said = [line + b"\r\n" for line in dialogue]
+            self.assertEqual(hold(ours.port, said), hold(theirs.port, said), (settings, dialogue))
+        self.assertEqual((ours.stop(), theirs.stop()), (0, 0))
+        for mine, other in zip(as_printed(ours), as_printed(theirs)):
+            for pair in itertools.zip_longest(mine.splitlines(), other.splitlines()):
+                self.assertEqual(*pair)
+
+    def test_dialogues(self):
+        for settings in self.SETTINGS:
+            with self.subTest(settings):
+                self.check("Recorder", ["debug", *settings], dialogues.DIALOGUES)
+
+    def test_what_a_debugging_server_prints(self):
+        for settings in self.SETTINGS:
+            with self.subTest(settings):
+                self.check("DebuggingServer", ["debug", *settings], dialogues.DIALOGUES)
+                self.check("DebuggingServer", settings, dialogues.UNPRINTABLE)
+
+    def test_dialogues_at_random(self):
+        for seed, settings in enumerate(self.SETTINGS):
+            with self.subTest(settings, seed=seed):
+                self.check("Recorder", ["debug", *settings], dialogues.at_random(seed, 200))
+
+    def test_all_at_once(self):
+        """Pipelined, to the end; what makes the server close early is in the tests above."""
+        ours, theirs = self.started(start("Recorder")), self.started(start_python("Recorder"))
+        for dialogue in dialogues.at_random(99, 200):
+            said = b"\r\n".join([*dialogue, b"RSET", b"QUIT", b""])
+            if b"<a@b> x" not in said:
+                self.assertEqual(pour(ours.port, said), pour(theirs.port, said), said)
+
+    def test_command_line(self):
+        for words in (["-V"], ["--version"], ["-h"], ["--help"], ["-x"], ["--nonsense"], ["--vers"], ["-s"], ["-s", "x"],
+                      ["--size=y"], ["a", "b", "c"], ["nocolon"], ["a:b"], ["a:1", "b"], ["a:1", "b:c"], ["-V=1"], ["--version=1"]):
+            with self.subTest(words):
+                ours = subprocess.run([PROGRAM, *words], capture_output=True, timeout=PATIENCE)
+                theirs = subprocess.run([*PYTHON, "-Wignore", "-m", "smtpd", *words], capture_output=True, timeout=PATIENCE)
+                self.assertEqual((ours.returncode, ours.stdout), (theirs.returncode, theirs.stdout))
+                name = re.search(rb"Usage: (\S+)", theirs.stderr)
+                wanted = theirs.stderr.replace(name.group(1), PROGRAM.encode()) if name else theirs.stderr
+                self.assertEqual(ours.stderr, wanted)
+
+
+class Program(Case):
+    def test_debugging_server(self):
+        if POLLER == "kqueue" and sys.platform == "linux":
+            self.skipTest("the program has no kqueue here")
+        for name in "DebuggingServer", "smtpd.DebuggingServer":
+            with Server(PROGRAM, "-n", "-c", name, "127.0.0.1:0", poller=POLLER) as server:
+                with smtplib.SMTP("127.0.0.1", server.port, timeout=PATIENCE) as client:
+                    client.sendmail("ann@example", ["bob@example"], MESSAGES["plain"])
+                self.assertEqual(server.stop(), 0)
+                self.assertIn(b"\nb'Subject: test'\nb'X-Peer: 127.0.0.1'\nb''\nb'hello'\n", server.out.read_bytes())
+
+
+RELAYS = {
+    "all is well": {},
+    "more than one line": {b"EHLO": b"250-me\r\n250-SIZE 1000000\r\n250 8BITMIME\r\n"},
+    "a host that is called size": {b"EHLO": b"250-size\r\n250 HELP\r\n"},
+    "no EHLO": {b"EHLO": b"502 what?\r\n"},
+    "an odd EHLO": {b"EHLO": b"251-me\r\n251 SIZE 5\r\n"},
+    "neither": {b"EHLO": b"502 what?\r\n", b"HELO": b"502 what?\r\n"},
+    "sender refused": {b"MAIL": b"550 not you\r\n"},
+    "sender sent away": {b"MAIL": b"421 later\r\n"},
+    "a recipient refused": {b"RCPT TO:<bob": b"550-no\r\n550 such user\r\n"},
+    "all refused": {b"RCPT": b"550 no such user\r\n"},
+    "recipients elsewhere": {b"RCPT": b"251 will forward\r\n"},
+    "recipient sent away": {b"RCPT TO:<cid": b"421 later\r\n"},
+    "no data": {b"DATA": b"451 not now\r\n"},
+    "message refused": {b".": b"554 no\r\n"},
+    "message sent away": {b".": b"421 no\r\n"},
+    "no number": {b"MAIL": b"fine\r\n"},
+    "no number, of two lines": {b"MAIL": b"abc-def\r\n", b"RSET": b"250 OK\r\n"},
+    "an empty line": {b"MAIL": b"\r\n"},
+    "bare newlines": {b"MAIL": b"250-a\n250 b\n", b"RCPT": b"250\n"},
+    "a long line": {b"MAIL": b"250 " + b"x" * 9000 + b"\r\n"},
+    "white space": {b"MAIL": b"550  \t no   \r\n"},
+    "bytes": {b"MAIL": b"550 n\xf6\xff\r\n"},
+    "gone at once": {b"greeting": None},
+    "gone after EHLO": {b"EHLO": None},
+    "gone after MAIL": {b"MAIL": None},
+    "gone after RCPT": {b"RCPT TO:<cid": None},
+    "gone after DATA": {b"DATA": None},
+    "gone after the message": {b".": None},
+    "gone after QUIT": {b"QUIT": None},
+    "half a line": {b"MAIL": b"250 O"},
+    "not welcome": {b"greeting": b"554 go away\r\n"},
+}
+BODIES = [b"a: b\r\n\r\nbody", b"", b"no headers", b"a: b\r\n\r\n.\r\n..x\r\n\r\n", b"a\nb\rc\r\n\r\nd\n\n.\n", b"\r\n\r\n"]
+
+
+def relayed(data):
+    """A message as PureProxy passes it on."""
+    head, _, body = as_recorded(data).partition(b"\n\n")
+    return head + b"\nX-Peer: 127.0.0.1\n\n" + body
+
+
+class Relay(Case):
+    """PureProxy: it waits for another server, and tells the client that all is well."""
+
+    def send(self, proxy, body=b"a: b\r\n\r\nbody", recipients=(b"bob", b"cid"), sender=b"ann@example"):
+        return hold(proxy.port, [
+            b"HELO me\r\n", b"MAIL FROM:<%s>\r\n" % sender, *[b"RCPT TO:<%s@example>\r\n" % each for each in recipients],
+            b"DATA\r\n", body.replace(b"\r\n.", b"\r\n..") + b"\r\n.\r\n", b"NOOP\r\n"])
+
+    def relay(self, starter, answers, *messages):
+        """What the client was told, what the second server was told, and what the proxy noted."""
+        with Second(answers) as second, starter("PureProxy", "decode", "debug", "remote=%d" % second.port) as proxy:
+            replies = [self.send(proxy, **message) for message in messages]
+            self.assertEqual(proxy.stop(), 0)
+            noted = re.findall(rb"^(?:we got some|got SMTPRec).*", proxy.err.read_bytes(), re.M)
+            # Python's reason is text where nothing was replied, and bytes where it was; here they are one.
+            return replies, second.said, [line.replace(b" b'ignore'", b" 'ignore'") for line in noted]
+
+    @unittest.skipUnless(PYTHON, NO_PYTHON)
+    def test_beside_cpython(self):
+        for name, answers in RELAYS.items():
+            with self.subTest(name):
+                ours, theirs = self.relay(start, answers, {}), self.relay(start_python, answers, {})
+                self.assertEqual(ours, theirs)
+
+    @unittest.skipUnless(PYTHON, NO_PYTHON)
+    def test_bodies_and_addresses(self):
+        messages = [{"body": body} for body in BODIES]
+        messages += [{"sender": b'"ann b"@example'}, {"sender": b"a\nb@example"}, {"sender": b'"a\nb"@example'}, {"recipients": [b"a\rb"]},
+                     {"recipients": [b"bob"] * 3}, {"sender": b"ann"}, {"sender": b"\xc3\xa4nn@example"}]
+        for message in messages:
+            with self.subTest(message):
+                self.assertEqual(self.relay(start, {}, message), self.relay(start_python, {}, message))
+
+    @unittest.skipUnless(PYTHON, NO_PYTHON)
+    def test_second_server_down(self):
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))  # and does not listen
+            found = []
+            for starter in start, start_python:
+                proxy = self.started(starter("PureProxy", "decode", "debug", "remote=%d" % taken.getsockname()[1]))
+                replies = [self.send(proxy), self.send(proxy)]
+                self.assertEqual(replies[0][-2:], [b"250 OK\r\n"] * 2)
+                found.append((replies, proxy.err.read_bytes().count(b"{'bob@example': (-1, ")))
+            self.assertEqual(*found)
+            self.assertEqual(found[0][1], 2)
+
+    def real(self, second_starter):
+        second = self.started(second_starter("Recorder"))
+        proxy = self.started(start("PureProxy", "debug", "remote=%d" % second.port))
+        for body in b"a: b\r\n\r\nbody\r\n.\r\n..x", MESSAGES["10 MB"][:-2]:
+            self.assertEqual(self.send(proxy, body)[-2:], [b"250 OK\r\n"] * 2)
+            about, data = second.messages()[-1]
+            self.assertIn("from 'ann@example' to ['bob@example', 'cid@example'] options ['SIZE=", about)
+            self.assertEqual(data, relayed(body + b"\r\n"))
+        self.send(proxy, recipients=[b"bob", b"nobody"])
+        self.assertIn("to ['bob@example'] options", second.messages()[-1][0])
+        self.send(proxy, recipients=[b"nobody"])
+        self.send(proxy, sender=b"unwelcome@example", recipients=[b"bob"])
+        proxy.stop()
+        self.assertEqual(re.findall(rb"refusals: (.*)", proxy.err.read_bytes()), [
+            b"{}", b"{}", b"{'nobody@example': (550, b'no such user')}", b"{'nobody@example': (550, b'no such user')}",
+            b"{'bob@example': (554, b'not from you')}"])
+
+    def test_to_ours(self):
+        self.real(start)
+
+    @unittest.skipUnless(PYTHON, NO_PYTHON)
+    def test_to_cpython(self):
+        self.real(start_python)
+
+    def test_other_mail_waits_meanwhile(self):
+        """As in Python, the proxy serves nobody else while it waits; and then it does."""
+        with Second({b"greeting": b"wait"}) as second, start("PureProxy", "remote=%d" % second.port) as proxy:
+            with Talk(proxy.port) as other, Talk(proxy.port) as talk:
+                other.reply(), talk.reply()
+                for line in b"HELO me\r\n", b"MAIL FROM:<a@b>\r\n", b"RCPT TO:<c@d>\r\n", b"DATA\r\n":
+                    talk.say(line)
+                talk.sock.sendall(b"x\r\n.\r\n")
+                second.connected.wait(PATIENCE)
+                other.sock.sendall(b"NOOP\r\n")
+                other.sock.settimeout(0.2)
+                with self.assertRaises(TimeoutError):
+                    other.sock.recv(1)
+                other.sock.settimeout(PATIENCE)
+                second.go_on.set()
+                self.assertEqual(talk.reply(), b"250 OK\r\n")
+                self.assertEqual(other.sock.recv(100), b"250 OK\r\n")
+
+
+if __name__ == "__main__":
+    SERVER, PROGRAM, POLLER = sys.argv[1:4]
+    unittest.main(argv=sys.argv[:1] + sys.argv[4:])
