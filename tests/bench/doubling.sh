@@ -1,0 +1,9 @@
+#!/bin/sh
+# Builds for release in build-bench/, and shows that cost grows with size; see doubling.py.
+#
+#     sh tests/bench/doubling.sh [--repeats N]
+set -eu
+cd "$(dirname "$0")/../.."
+[ -d build-bench ] || meson setup build-bench --buildtype=release
+ninja -C build-bench tests/bench/doubling
+exec python3 tests/bench/doubling.py --build build-bench "$@"
