@@ -152,7 +152,9 @@ double pushes(std::size_t n) {
 
 /// N sends of 1 KiB while the peer does not read; then it does.
 double blocked(std::size_t n) {
-    auto [socket, peer] = asyncore::socket_t::pair();
+    auto pair = asyncore::socket_t::pair();
+    auto& socket = pair.first;
+    auto& peer = pair.second;
     std::size_t expected = n * 1024;
     const std::string kilobyte(1024, 'x');
     while (const auto count = socket.send(kilobyte).count) expected += count;
