@@ -68,6 +68,7 @@ if [ "$what" = all ]; then
     need curl curl
     need swaks swaks
     need cmake cmake
+    need /usr/lib/python3/dist-packages/coverage python3-coverage
 fi
 install_missing
 

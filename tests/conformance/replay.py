@@ -354,7 +354,7 @@ class Replay:
         for _ in range(times):
             self.log("turn")
             try:
-                poll(0.0, asyncore.socket_map)
+                poll(0.0)
             except Exception as error:
                 self.log("turn raised " + self.kind(error))
                 break
