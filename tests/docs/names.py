@@ -1,0 +1,111 @@
+"""Checks the tables of names in the porting guide.
+
+    names.py GUIDE LIST COMPILER...
+    names.py --write LIST
+
+LIST has every name that CPython's asyncore and asynchat define: of the modules, of their classes, and what their
+methods set on self.  Where this is Python 3.11, LIST itself is checked against them.  GUIDE has a table
+under a heading for each module and class, with a row for each name; the names in the second column must exist in C++,
+which COMPILER tells of a program of using-declarations.
+"""
+
+import errno
+import importlib
+import inspect
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import types
+import warnings
+
+MODULES = "asyncore", "asynchat"
+warnings.simplefilter("ignore", DeprecationWarning)
+
+
+def is_own(module, name):
+    """Whether a module's name is not one that it imported, nor a text or a number."""
+    value = getattr(module, name)
+    imported = isinstance(value, (types.ModuleType, str, int)) or value is errno.errorcode
+    return not imported and not name.startswith("__") and getattr(value, "__module__", module.__name__) == module.__name__
+
+
+def names_of_class(class_):
+    """What a class defines, and what its methods set on self."""
+    defined = [name for name in vars(class_) if not name.startswith("__") or name == "__repr__"]
+    return dict.fromkeys([*defined, *re.findall(r"self\.(\w+) = ", inspect.getsource(class_))])
+
+
+def names_in(module):
+    """Yields (where, name)."""
+    for name in filter(lambda name: is_own(module, name), dir(module)):
+        yield module.__name__, name
+    for name, value in vars(module).items():
+        if inspect.isclass(value) and is_own(module, name) and not issubclass(value, Exception):
+            yield from ((f"{module.__name__}.{name}", each) for each in names_of_class(value))
+
+
+def names_in_guide(text):
+    """Yields (where, name, the C++ cell) of each row of a table of names."""
+    where = None
+    for line in text.splitlines():
+        if heading := re.match(r"#+ `((?:asyncore|asynchat)[\w.]*)`$", line):
+            where = heading.group(1)
+        elif line.startswith("#"):
+            where = None
+        elif where and (row := re.match(r"\| (`.*?`) \| (.*?) \|", line)):
+            for name in re.findall(r"`(\w+)", row.group(1)):
+                yield where, name, row.group(2)
+
+
+def program(rows):
+    """A program that has to know each name at the beginning of a C++ cell."""
+    lines = ["#include <asynchat/asynchat.hpp>", "#include <asyncore/asyncore.hpp>"]
+    for number, (where, name, cell) in enumerate(rows):
+        scope = "::".join(where.split("."))
+        known = " ".join(f"using {scope}::{member};" for member in re.findall(r"`(\w+).*?`", cell))
+        lines.append(f"struct n{number} : {scope} {{ {known} }};" if "." in where else f"namespace n{number} {{ {known} }}")
+        lines[-1] += f"  // {name}"
+    return "\n".join([*lines, "int main() {}", ""])
+
+
+def compiles(text, compiler):
+    with tempfile.TemporaryDirectory() as folder:
+        source = pathlib.Path(folder, "names.cpp")
+        source.write_text(text)
+        done = subprocess.run([*compiler, "-fsyntax-only", str(source)], capture_output=True, text=True)
+    print(done.stderr)
+    return done.returncode == 0
+
+
+def compare(what, missing, unknown):
+    for each in missing:
+        print(what, "lacks", *each)
+    for each in unknown:
+        print(what, "has", *each, "which CPython has not")
+    return not missing and not unknown
+
+
+def main(guide, list_, *compiler):
+    known = sys.version_info[:2] == (3, 11)
+    if guide == "--write":
+        pathlib.Path(list_).write_text("".join(
+            f"{where} {name}\n" for module in map(importlib.import_module, MODULES) for where, name in names_in(module)))
+        return 0
+    wanted = {tuple(line.split()) for line in pathlib.Path(list_).read_text().splitlines()}
+    good = True
+    if known:
+        source = {each for module in map(importlib.import_module, MODULES) for each in names_in(module)}
+        good &= compare("the list", source - wanted, wanted - source)
+    print("CPython 3.11 is", "at hand" if known else "not at hand: the list stands alone")
+    rows = list(names_in_guide(pathlib.Path(guide).read_text()))
+    in_guide = {(where, name) for where, name, _ in rows}
+    good &= compare("the guide", wanted - in_guide, in_guide - wanted)
+    good &= compiles(program(rows), compiler)
+    print(f"{len(in_guide & wanted)} of {len(wanted)} names")
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
