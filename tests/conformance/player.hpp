@@ -72,6 +72,9 @@ public:
 private:
     using unique_fd = asyncore::platform::unique_fd;
 
+    void join_network();
+    void settle();
+
     void make_channel(const directive& line);
     void listen(const directive& line);
     void knock(const directive& line);
@@ -105,6 +108,7 @@ private:
         expected_;  // by listener: who knocked or dialled
     std::map<std::pair<std::string, std::string>, std::deque<action>> hooks_;
     std::vector<unique_fd> others_;  // sockets that only have to stay open
+    unique_fd echo_;                 // of settle(), once there is TCP in the script
     asyncore::delivery delivery_ = asyncore::delivery::poll;
 };
 

@@ -181,8 +181,10 @@ class Listener(Watched, asyncore.dispatcher):
         self.create_socket()
         self.set_reuse_addr()
         self.bind((replay.home, 0))
-        self.listen(5)
         self.address = self.socket.getsockname()
+        # The port stays taken when the listener closes: no other process may answer a later dial.
+        replay.others.append(bound_socket(self.address))
+        self.listen(5)
 
     def handle_accepted(self, sock, addr):
         name = self.expected.popleft()
@@ -204,6 +206,7 @@ class Replay:
         self.peers = {}     # name -> the blocking socket at the other end
         self.hooks = {}     # (name, event) -> actions that wait for it
         self.others = []    # sockets that only have to stay open
+        self.echo = None    # of settle(), once there is TCP in the script
         self.number = self.FIRST_NUMBER
         self.poll2 = True
         self.left_out = False
@@ -217,6 +220,9 @@ class Replay:
 
     def run(self, directives):
         for directive in directives:
+            if uses_tcp(directive):
+                self.join_network()
+            self.settle()
             getattr(self, "do_" + directive.what)(*directive.args)
             yield
         self.log("end")
@@ -241,9 +247,7 @@ class Replay:
         if not tcp:
             mine, peer = socket.socketpair()
         else:
-            with socket.socket() as listener:
-                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                listener.bind((self.home, 0))
+            with bound_socket((self.home, 0)) as listener:
                 listener.listen(1)
                 peer = socket.socket()
                 peer.connect(listener.getsockname())
@@ -263,6 +267,27 @@ class Replay:
         if struct.unpack("i", fcntl.ioctl(channel.socket, UNSENT, b"\0" * 4))[0] == 0:
             return False
         return bool(select.select([self.peers[name]], [], [], 10)[0])
+
+    def join_network(self):
+        if self.echo is None:
+            stay_on_one_processor()
+            self.echo = udp_echo(self.home)
+            self.others.append(self.echo)
+
+    LONGEST_DIALOGUE = 4
+
+    def settle(self):
+        """Waits until all that was sent over TCP has arrived. Loopback delivers in the order of sending,
+        at once unless the machine is busy: when a datagram arrives, so has what was sent before it. What
+        that was answered with (SYN|ACK and ACK, or RST) was sent meanwhile, and needs a datagram each."""
+        if self.echo is None:
+            return
+        for _ in range(self.LONGEST_DIALOGUE):
+            self.echo.send(b"\0")
+            try:
+                self.echo.recv(1)
+            except socket.timeout:
+                pass
 
     # -- directives ---------------------------------------------------------------------------------
 
@@ -299,10 +324,8 @@ class Replay:
         at_once(channel.socket)
         if listener is None:
             # Bound and not listening: nothing can listen there while this socket is open.
-            nobody = socket.socket()
-            nobody.bind((self.home, 0))
-            self.others.append(nobody)
-            address = nobody.getsockname()
+            self.others.append(bound_socket((self.home, 0)))
+            address = self.others[-1].getsockname()
         else:
             address = self.channels[listener].address
             self.channels[listener].expected.append(name + "p")
@@ -352,6 +375,7 @@ class Replay:
     def do_turn(self, times):
         poll = asyncore.poll2 if self.poll2 else asyncore.poll
         for _ in range(times):
+            self.settle()
             self.log("turn")
             try:
                 poll(0.0)
@@ -443,7 +467,7 @@ class Replay:
         asyncore.socket_map.clear()
         for sock in [c.socket for c in self.channels.values()] + list(self.peers.values()) + self.others:
             if sock.fileno() >= 0:
-                if sock.family == socket.AF_INET:
+                if sock.family == socket.AF_INET and sock.type == socket.SOCK_STREAM:
                     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
                 sock.close()
 
@@ -471,6 +495,35 @@ def at_once(sock):
     other side's delayed acknowledgement, and a log would depend on the clock."""
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return sock
+
+
+def uses_tcp(directive):
+    if directive.what in ("chat", "sender", "raw"):
+        return directive.args[1].get("tcp", False)
+    return directive.what in ("listen", "dial")
+
+
+def bound_socket(address):
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind(address)
+    return sock
+
+
+def udp_echo(home):
+    """A datagram socket that talks to itself."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.bind((home, 0))
+    sock.connect(sock.getsockname())
+    sock.settimeout(1)  # one may get lost
+    return sock
+
+
+def stay_on_one_processor():
+    """One processor has one queue of what loopback owes."""
+    if hasattr(os, "sched_setaffinity"):
+        processors = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {processors[os.getpid() % len(processors)]})
 
 
 def homes():
