@@ -12,6 +12,7 @@
 #include <platform/unique_fd.hpp>
 
 #include <algorithm>
+#include <span>
 
 #include <sys/epoll.h>
 
@@ -19,23 +20,8 @@ namespace asyncore::platform {
 
 namespace {
 
-constexpr std::uint32_t to_kernel(events interest) {
-    std::uint32_t flags = 0;
-    if (any(interest & events::read)) flags |= EPOLLIN;
-    if (any(interest & events::priority)) flags |= EPOLLPRI;
-    if (any(interest & events::write)) flags |= EPOLLOUT;
-    return flags;
-}
-
-constexpr events from_kernel(std::uint32_t flags) {
-    auto what = events::none;
-    if (flags & EPOLLIN) what |= events::read;
-    if (flags & EPOLLPRI) what |= events::priority;
-    if (flags & EPOLLOUT) what |= events::write;
-    if (flags & EPOLLERR) what |= events::error;
-    if (flags & EPOLLHUP) what |= events::hangup;
-    return what;
-}
+static_assert(EPOLLIN == POLLIN && EPOLLPRI == POLLPRI && EPOLLOUT == POLLOUT &&
+              EPOLLERR == POLLERR && EPOLLHUP == POLLHUP);
 
 class epoll_poller final : public poller {
 public:
@@ -73,9 +59,8 @@ protected:
             ::epoll_wait(kernel_.get(), room_.get(), static_cast<int>(room_size_), wait);
         if (count < 0 && errno == EINTR) return false;
         if (count < 0) throw_errno("epoll_wait");
-        for (int i = 0; i < count; ++i)
-            found.push_back({room_[static_cast<std::size_t>(i)].data.fd,
-                             from_kernel(room_[static_cast<std::size_t>(i)].events)});
+        for (const auto& event : std::span(room_.get(), static_cast<std::size_t>(count)))
+            found.push_back({event.data.fd, static_cast<events>(event.events)});
         found.insert(found.end(), files_.begin(), files_.end());
         return true;
     }
@@ -83,7 +68,7 @@ protected:
 private:
     bool control(int operation, int fd, events interest) {
         epoll_event event{};
-        event.events = to_kernel(interest);
+        event.events = static_cast<std::uint32_t>(interest);
         event.data.fd = fd;
         return ::epoll_ctl(kernel_.get(), operation, fd, &event) == 0;
     }

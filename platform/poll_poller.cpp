@@ -7,30 +7,9 @@
 #include <platform/error.hpp>
 #include <platform/pollers.hpp>
 
-#include <poll.h>
-
 namespace asyncore::platform {
 
 namespace {
-
-constexpr short to_kernel(events interest) {
-    int flags = 0;
-    if (any(interest & events::read)) flags |= POLLIN;
-    if (any(interest & events::priority)) flags |= POLLPRI;
-    if (any(interest & events::write)) flags |= POLLOUT;
-    return static_cast<short>(flags);
-}
-
-constexpr events from_kernel(int flags) {
-    auto what = events::none;
-    if (flags & POLLIN) what |= events::read;
-    if (flags & POLLPRI) what |= events::priority;
-    if (flags & POLLOUT) what |= events::write;
-    if (flags & POLLERR) what |= events::error;
-    if (flags & POLLHUP) what |= events::hangup;
-    if (flags & POLLNVAL) what |= events::invalid;
-    return what;
-}
 
 class poll_poller final : public poller {
 public:
@@ -42,7 +21,7 @@ public:
             list_.push_back({fd, 0, 0});
             places_[at] = list_.size() - 1;
         }
-        list_[places_[at]].events = to_kernel(interest);
+        list_[places_[at]].events = static_cast<short>(interest);
     }
 
     std::string_view name() const noexcept override { return "poll"; }
@@ -55,7 +34,7 @@ protected:
         for (const auto& entry : list_) {
             if (count == 0) break;
             if (entry.revents == 0) continue;
-            found.push_back({entry.fd, from_kernel(entry.revents)});
+            found.push_back({entry.fd, static_cast<events>(entry.revents)});
             --count;
         }
         return true;
@@ -85,10 +64,11 @@ void ask_poll(std::vector<ready>& found, events doubtful) {
         if (!any(each.what & doubtful)) continue;
         const auto reading = each.what & (events::read | events::priority);
         const auto writing = each.what & events::write;
-        pollfd sides[] = {{each.fd, to_kernel(reading | events::read), 0},
-                          {each.fd, to_kernel(events::write), 0}};
+        pollfd sides[] = {{each.fd, static_cast<short>(reading | events::read), 0},
+                          {each.fd, POLLOUT, 0}};
         if (::poll(sides, 2, 0) < 0) continue;
-        const auto in = from_kernel(sides[0].revents), out = from_kernel(sides[1].revents);
+        const auto in = static_cast<events>(sides[0].revents);
+        const auto out = static_cast<events>(sides[1].revents);
         each.what = (in & reading) | writing | (in & out & events::hangup) |
                     ((in | out) & (events::error | events::invalid));
     }

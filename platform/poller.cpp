@@ -64,7 +64,7 @@ void poller::wait(timeout limit, std::vector<ready>& found) {
         return;
     }
     const auto start = clock::now();
-    while (!wait_once(limit.after(clock::now() - start), found)) {}
+    for (auto left = limit; !wait_once(left, found);) left = limit.after(clock::now() - start);
 }
 
 unsigned fork_count() noexcept {

@@ -12,17 +12,19 @@
 #include <string_view>
 #include <vector>
 
+#include <poll.h>
+
 namespace asyncore::platform {
 
-/// What may happen to a descriptor; the names stand for poll(2)'s flags.
-enum class events : std::uint8_t {
+/// What may happen to a descriptor: poll(2)'s flags, which are epoll(7)'s too.
+enum class events : std::uint16_t {
     none = 0,
-    read = 1,      // POLLIN: bytes, a connection to accept, or end of file
-    priority = 2,  // POLLPRI: out-of-band data; what select(2) calls exceptional
-    write = 4,     // POLLOUT: room, or a connect that has ended, well or badly
-    error = 8,     // POLLERR.  This and the next two are reported unasked.
-    hangup = 16,   // POLLHUP
-    invalid = 32,  // POLLNVAL: not an open descriptor
+    read = POLLIN,       // bytes, a connection to accept, or end of file
+    priority = POLLPRI,  // out-of-band data; what select(2) calls exceptional
+    write = POLLOUT,     // room, or a connect that has ended, well or badly
+    error = POLLERR,     // this and the next two are reported unasked
+    hangup = POLLHUP,
+    invalid = POLLNVAL,  // not an open descriptor
 };
 
 constexpr events operator|(events a, events b) {
