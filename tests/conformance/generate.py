@@ -28,11 +28,12 @@ BACKLOG = 5
 
 
 class Channel:
-    def __init__(self, name, kind, tcp, peer):
+    def __init__(self, name, kind, tcp, peer, dialled=False):
         self.name = name
         self.kind = kind    # chat, sender, raw, listen
         self.tcp = tcp
         self.peer = peer
+        self.dialled = dialled
         self.room = ROOM[tcp]
         self.feeds = FEEDS
         self.sends = SENT_OVER_TCP
@@ -76,7 +77,7 @@ class Generator:
         return choices[-1][1]
 
     def size(self):
-        return self.pick(SIZES) if not self.chance(0.02) else 0
+        return self.pick(SIZES) if not self.chance(0.04) else 0
 
     # -- values -------------------------------------------------------------------------------------
 
@@ -142,15 +143,15 @@ class Generator:
         choices = [
             (1.0 if self.violent else 0.4, "raise"),
             (1.5 if self.violent else 0.4, "raise_os"),
-            (0.3, "exit_now"),
+            (0.4, "exit_now"),
             (1.0, "recv"),
-            (0.6, "plain_close"),
-            (0.12, "any"),
+            (0.6 if depth == 0 else 1.8, "plain_close"),
+            (0.12 if depth == 0 else 0.6, "any"),
             (0.5 if chat or channel.kind == "sender" else 0.02, "initiate_send"),
             (0.8, "handle_read"),
             (0.4, "handle_close"),
-            (0.15, "del_channel"),
-            (0.08, "add_channel"),
+            (0.15 if depth == 0 else 0.5, "del_channel"),
+            (0.08 if depth == 0 else 0.3, "add_channel"),
             (2.0 if sends else 0.05, "send"),
             (1.0 if depth < 2 and len(self.channels) > 1 else 0, "at"),
         ]
@@ -194,11 +195,12 @@ class Generator:
     def event(self, channel):
         if self.chance(0.06):
             return self.pick(script.EVENTS)
+        urgent = 2.5 if channel.tcp and channel.peer else 0.1
         return self.weighted({
-            "chat": ((4, "collect"), (5, "found"), (2.5, "close"), (1.5, "error"), (1, "connect"),
-                     (0.7, "expt")),
-            "sender": ((4, "read"), (3, "close"), (2, "error"), (0.7, "expt")),
-            "raw": ((4, "read"), (4, "write"), (3, "close"), (2, "error"), (1, "expt")),
+            "chat": ((4, "collect"), (5, "found"), (2.5, "close"), (1.5, "error"), (urgent, "expt"),
+                     (6 if channel.dialled else 0.1, "connect")),
+            "sender": ((4, "read"), (3, "close"), (2, "error"), (urgent, "expt")),
+            "raw": ((4, "read"), (4, "write"), (3, "close"), (2, "error"), (urgent, "expt")),
             "listen": ((5, "accept"), (2, "close"), (2, "error")),
         }[channel.kind])
 
@@ -256,16 +258,18 @@ class Generator:
 
     def dial(self):
         if self.chance(0.25):
-            channel = Channel(self.new_name(), "chat", True, False)
+            channel = Channel(self.new_name(), "chat", True, False, True)
             self.channels.append(channel)
             self.say("dial %s refused", channel.name)
+            self.perhaps_wait_for(channel, "error")
             return
         listener = self.listener()
-        channel = Channel(self.new_name(), "chat", True, False)
+        channel = Channel(self.new_name(), "chat", True, False, True)
         self.channels += [channel, Channel(channel.name + "p", "chat", True, False)]
         for each in self.channels[-2:]:
             each.sends = ROOM[True]
         self.say("dial %s %s", channel.name, listener.name)
+        self.perhaps_wait_for(channel, "connect")
 
     def with_peer(self, tcp=False):
         found = [c for c in self.channels if c.peer and (c.tcp or not tcp)]
@@ -285,6 +289,7 @@ class Generator:
             data, count = self.data(min(channel.room, 20))
             channel.room -= count
             channel.feeds -= 1
+            self.perhaps_wait_for(channel, "expt")
             self.say("urgent %s %s", channel.name, data)
 
     def peer_does(self, what):
@@ -299,6 +304,11 @@ class Generator:
     def wait_for(self):
         channel = self.pick(self.channels)
         self.say("on %s %s %s", channel.name, self.event(channel), self.action(channel))
+
+    def perhaps_wait_for(self, channel, event):
+        """An event that is about to happen."""
+        if self.chance(0.35):
+            self.say("on %s %s %s", channel.name, event, self.action(channel))
 
     def turn(self):
         if self.chance(0.1):
