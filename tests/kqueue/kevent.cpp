@@ -331,17 +331,20 @@ private:
 constexpr std::size_t most = 1 << 16;
 std::atomic<queue*> queues[most];
 
-/// "The queue is not inherited by a child created with fork(2)."
-void after_fork_in_child() {
-    for (std::size_t fd = 0; fd < most; ++fd)
-        if (queues[fd].exchange(nullptr)) ::close(static_cast<int>(fd));
-}
-
 /// The queue of a descriptor, if that is open still.
 queue* find(int kq) {
     epoll_event event;
     if (kq < 0 || kq >= static_cast<int>(most) || ::epoll_wait(kq, &event, 1, 0) < 0) return nullptr;
     return queues[kq].load(std::memory_order_acquire);
+}
+
+/// "The queue is not inherited by a child created with fork(2)."
+void after_fork_in_child() {
+    for (std::size_t at = 0; at < most; ++at) {
+        const int fd = static_cast<int>(at);
+        if (queues[at] && find(fd)) ::close(fd);  // unless it was closed, and is another's by now
+        queues[at] = nullptr;
+    }
 }
 
 }  // namespace
