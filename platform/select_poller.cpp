@@ -3,7 +3,8 @@
 // Hazards:
 // - A descriptor of FD_SETSIZE (1024) or more does not fit, and FD_SET() would write past the set.
 // - "Readable" is data, end of file, hang-up or error alike; poll(2) is asked which.
-// - One closed descriptor fails the whole call with EBADF and does not say which it was.
+// - One closed descriptor fails the whole call with EBADF and does not say which it was;
+//   they are looked for, and the others asked for once more.
 #include <platform/error.hpp>
 #include <platform/pollers.hpp>
 
@@ -43,12 +44,16 @@ public:
 protected:
     bool wait_once(timeout limit, std::vector<ready>& found) override {
         auto answer = watched_;
-        ::timeval tv{};
-        if (!limit.forever()) tv = limit.timeval();
-        int count = ::select(end_, &answer.read, &answer.write, &answer.priority,
-                             limit.forever() ? nullptr : &tv);
-        if (count < 0 && errno == EINTR) return false;
-        if (count < 0 && errno == EBADF) return find_closed(found);
+        int count = ask(answer, limit);
+        if (count < 0 && errno == EBADF) {
+            answer = watched_;
+            take_closed(answer, found);
+            count = ask(answer, 0.0);
+        }
+        if (count < 0 && errno == EINTR) {
+            found.clear();
+            return false;
+        }
         if (count < 0) throw_errno("select");
         for (int fd = 0; fd < end_ && count > 0; ++fd) {
             auto what = events::none;
@@ -76,10 +81,22 @@ private:
                FD_ISSET(fd, &watched_.priority);
     }
 
-    bool find_closed(std::vector<ready>& found) const {
-        for (int fd = 0; fd < end_; ++fd)
-            if (watches(fd) && ::fcntl(fd, F_GETFD) < 0) found.push_back({fd, events::invalid});
-        return true;
+    int ask(sets& answer, timeout limit) const {
+        ::timeval tv{};
+        if (!limit.forever()) tv = limit.timeval();
+        return ::select(end_, &answer.read, &answer.write, &answer.priority,
+                        limit.forever() ? nullptr : &tv);
+    }
+
+    /// Takes the closed descriptors out of the question, into `found`.
+    void take_closed(sets& question, std::vector<ready>& found) const {
+        for (int fd = 0; fd < end_; ++fd) {
+            if (!watches(fd) || ::fcntl(fd, F_GETFD) >= 0) continue;
+            found.push_back({fd, events::invalid});
+            put(fd, question.read, false);
+            put(fd, question.write, false);
+            put(fd, question.priority, false);
+        }
     }
 
     sets watched_;
