@@ -69,7 +69,8 @@ void ask_poll(std::vector<ready>& found, events doubtful) {
         if (::poll(sides, 2, 0) < 0) continue;
         const auto in = static_cast<events>(sides[0].revents);
         const auto out = static_cast<events>(sides[1].revents);
-        each.what = (in & reading) | writing | (in & out & events::hangup) |
+        const bool room = any(out & (events::write | events::hangup));  // a hang-up may hide it
+        each.what = (in & reading) | (room ? writing : events::none) | (in & out & events::hangup) |
                     ((in | out) & (events::error | events::invalid));
     }
     std::erase_if(found, [](const ready& each) { return each.what == events::none; });

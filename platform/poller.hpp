@@ -22,7 +22,8 @@ enum class events : std::uint16_t {
     read = POLLIN,       // bytes, a connection to accept, or end of file
     priority = POLLPRI,  // out-of-band data; what select(2) calls exceptional
     write = POLLOUT,     // room, or a connect that has ended, well or badly
-    error = POLLERR,     // this and the next two are reported unasked
+    error = POLLERR,     // this and the next two are reported unasked, to who watches for more than
+                         // out-of-band data
     hangup = POLLHUP,
     invalid = POLLNVAL,  // not an open descriptor
 };
