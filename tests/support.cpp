@@ -11,10 +11,12 @@
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <unistd.h>
 
 namespace support {
 
 using asyncore::platform::address;
+using asyncore::platform::os_error;
 using asyncore::platform::throw_errno;
 using std::chrono::milliseconds;
 
@@ -50,6 +52,29 @@ asyncore::platform::socket blocking(asyncore::platform::socket sock, millisecond
         if (::setsockopt(sock.fileno(), SOL_SOCKET, option, &limit, sizeof limit) < 0)
             throw_errno("setsockopt");
     return sock;
+}
+
+std::pair<asyncore::platform::socket, asyncore::platform::socket> tcp_pair() {
+    using asyncore::platform::socket;
+    socket server(AF_INET, SOCK_STREAM), client(AF_INET, SOCK_STREAM);
+    server.bind({HOST, 0});
+    server.listen(1);
+    client.setblocking(true);
+    if (const int error = client.connect_ex(server.getsockname())) throw os_error(error, "connect");
+    server.setblocking(true);
+    int error = 0;
+    auto accepted = server.accept(error).first;
+    if (error != 0) throw os_error(error, "accept");
+    client.setblocking(false);
+    return {std::move(client), std::move(accepted)};
+}
+
+pipe_ends::pipe_ends() {
+    int ends[2];
+    if (::pipe(ends) < 0) throw_errno("pipe");
+    read.reset(ends[0]);
+    write.reset(ends[1]);
+    for (const int end : ends) asyncore::platform::set_blocking(end, false);
 }
 
 bool wait_readable(int fd, milliseconds limit) { return wait_for(fd, POLLIN, limit); }

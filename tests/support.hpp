@@ -2,6 +2,7 @@
 #pragma once
 
 #include <platform/socket.hpp>
+#include <platform/unique_fd.hpp>
 
 #include <chrono>
 #include <condition_variable>
@@ -12,6 +13,7 @@
 #include <sstream>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace support {
@@ -31,6 +33,15 @@ std::uint16_t bind_port(asyncore::platform::socket& sock);
 asyncore::platform::socket
 blocking(asyncore::platform::socket sock,
          std::chrono::milliseconds patience = std::chrono::seconds(30));
+
+/// A connected pair over TCP: who connected, and who was accepted.
+std::pair<asyncore::platform::socket, asyncore::platform::socket> tcp_pair();
+
+/// Python: os.pipe(), and neither end blocks.
+struct pipe_ends {
+    pipe_ends();
+    asyncore::platform::unique_fd read, write;
+};
 
 /// Waits until there is something to read, or room to write.  False: not within `limit`.
 bool wait_readable(int fd, std::chrono::milliseconds limit);

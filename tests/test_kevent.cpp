@@ -1,6 +1,8 @@
 // The stand-in for kevent(2), held against the sentences of the manual page.  Each case quotes the
 // one that it is about, from FreeBSD's page unless it says otherwise.  On a system with a kqueue of
 // its own the same cases ask the kernel.
+#include "support.hpp"
+
 #include <platform/socket.hpp>
 #include <platform/unique_fd.hpp>
 
@@ -27,6 +29,8 @@
 
 using socket_t = asyncore::platform::socket;
 using asyncore::platform::unique_fd;
+using support::pipe_ends;
+using support::tcp_pair;
 using clock_type = std::chrono::steady_clock;
 using namespace std::chrono_literals;
 
@@ -78,31 +82,6 @@ public:
     std::size_t count() { return events().size(); }
 
     unique_fd fd;
-};
-
-/// A connected pair over TCP.
-std::pair<socket_t, socket_t> tcp_pair() {
-    socket_t server(AF_INET, SOCK_STREAM), client(AF_INET, SOCK_STREAM);
-    server.bind({"127.0.0.1", 0});
-    server.listen(1);
-    server.setblocking(true);
-    client.setblocking(true);
-    REQUIRE(client.connect_ex(server.getsockname()) == 0);
-    int error = 0;
-    auto accepted = server.accept(error).first;
-    REQUIRE(error == 0);
-    client.setblocking(false);
-    return {std::move(client), std::move(accepted)};
-}
-
-struct pipe_ends {
-    pipe_ends() {
-        int ends[2];
-        REQUIRE(::pipe(ends) == 0);
-        read.reset(ends[0]);
-        write.reset(ends[1]);
-    }
-    unique_fd read, write;
 };
 
 void take(int fd, std::size_t size) {
