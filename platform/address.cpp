@@ -28,7 +28,8 @@ std::string text_of(int family, const void* bytes) {
 address::kernel_form unix_form(std::string_view path) {
     address::kernel_form form;
     auto& name = reinterpret_cast<sockaddr_un&>(form.name);
-    const bool abstract = path.starts_with('\0');
+    // An empty one is an abstract name for the kernel to choose.
+    const bool abstract = path.empty() || path.starts_with('\0');
     // A path needs room for the zero byte that ends it, an abstract name has none.
     if (path.size() + !abstract > sizeof name.sun_path)
         throw std::invalid_argument("AF_UNIX path too long: " + quoted(path));
@@ -40,6 +41,8 @@ address::kernel_form unix_form(std::string_view path) {
 
 /// Looks `host` up.  An empty one is every interface.
 address::kernel_form look_up(const std::string& host, int family) {
+    if (host.find('\0') != host.npos)
+        throw std::invalid_argument("host name must not contain null character");
     addrinfo hints{};
     hints.ai_family = family;
     hints.ai_socktype = SOCK_STREAM;
@@ -63,7 +66,7 @@ address::kernel_form look_up(const std::string& host, int family) {
 address::address(std::string_view host, std::uint16_t port) : port_(port), kind_(kind::host) {
     in_addr parsed;
     const std::string text(host);
-    if (::inet_pton(AF_INET, text.c_str(), &parsed) == 1) {
+    if (text.find('\0') == text.npos && ::inet_pton(AF_INET, text.c_str(), &parsed) == 1) {
         kind_ = kind::ipv4;
         ipv4_ = parsed.s_addr;
         return;
