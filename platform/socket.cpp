@@ -115,6 +115,7 @@ std::pair<socket, address> socket::accept(int& error) {
 }
 
 int socket::connect_ex(const address& name) {
+    if (!*this) return EBADF;
     const auto form = name.resolve(family());
     return ::connect(fileno(), generic(form.name), form.length) == 0 ? 0 : errno;
 }
@@ -152,6 +153,7 @@ transfer socket::recvfrom(std::span<char> buffer, address& from) {
 }
 
 transfer socket::sendto(std::string_view data, const address& to) {
+    if (!*this) return {0, EBADF};
     const auto form = to.resolve(family());
     return result(
         ::sendto(fileno(), data.data(), data.size(), no_signal, generic(form.name), form.length));
