@@ -9,8 +9,10 @@
 #include <system_error>
 
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 namespace support {
@@ -75,6 +77,44 @@ pipe_ends::pipe_ends() {
     read.reset(ends[0]);
     write.reset(ends[1]);
     for (const int end : ends) asyncore::platform::set_blocking(end, false);
+}
+
+alarms::alarms(void (*handler)(int)) {
+    struct sigaction action {};
+    action.sa_handler = handler;
+    if (::sigaction(SIGALRM, &action, &before_) < 0) throw_errno("sigaction");
+    const itimerval every{{0, 1000}, {0, 1000}};
+    if (::setitimer(ITIMER_REAL, &every, nullptr) < 0) throw_errno("setitimer");
+}
+
+alarms::~alarms() {
+    const itimerval off{};
+    ::setitimer(ITIMER_REAL, &off, nullptr);
+    ::sigaction(SIGALRM, &before_, nullptr);
+}
+
+bool in_child(const std::function<bool()>& function) {
+    const auto child = ::fork();
+    if (child < 0) throw_errno("fork");
+    if (child == 0) {
+        try {
+            ::_exit(function() ? 0 : 1);
+        } catch (const std::exception& error) {
+            std::cerr << "in the child: " << error.what() << std::endl;
+            ::_exit(2);
+        }
+    }
+    int status = 0;
+    if (::waitpid(child, &status, 0) < 0) throw_errno("waitpid");
+    return status == 0;
+}
+
+void raise_descriptor_limit(std::size_t wanted) {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) < 0) throw_errno("getrlimit");
+    if (limit.rlim_cur >= wanted) return;
+    limit.rlim_cur = wanted;
+    if (::setrlimit(RLIMIT_NOFILE, &limit) < 0) throw_errno("setrlimit");
 }
 
 bool wait_readable(int fd, milliseconds limit) { return wait_for(fd, POLLIN, limit); }

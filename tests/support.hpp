@@ -6,8 +6,10 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <iosfwd>
 #include <mutex>
 #include <sstream>
@@ -15,6 +17,8 @@
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#include <signal.h>
 
 namespace support {
 
@@ -42,6 +46,24 @@ struct pipe_ends {
     pipe_ends();
     asyncore::platform::unique_fd read, write;
 };
+
+/// SIGALRM every millisecond, while it lives.  System calls are not restarted after it.
+class alarms {
+public:
+    explicit alarms(void (*handler)(int));
+    ~alarms();
+    alarms(const alarms&) = delete;
+    alarms& operator=(const alarms&) = delete;
+
+private:
+    struct sigaction before_;
+};
+
+/// Whether `function`, called in a child process, returned true.
+bool in_child(const std::function<bool()>& function);
+
+/// Lets this process have so many descriptors.
+void raise_descriptor_limit(std::size_t wanted);
 
 /// Waits until there is something to read, or room to write.  False: not within `limit`.
 bool wait_readable(int fd, std::chrono::milliseconds limit);

@@ -22,10 +22,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/resource.h>
 #include <sys/select.h>
-#include <sys/time.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <doctest/doctest.h>
@@ -34,6 +31,8 @@ using namespace asyncore::platform;
 using namespace std::chrono_literals;
 using clock_type = std::chrono::steady_clock;
 using socket_t = asyncore::platform::socket;
+using support::alarms;
+using support::in_child;
 using support::pipe_ends;
 using support::tcp_pair;
 
@@ -303,15 +302,6 @@ const situation situations[] = {
 /// Puts a duplicate of `fd` under the first free number from `lowest` on.
 unique_fd duplicate(int fd, int lowest) { return unique_fd(::fcntl(fd, F_DUPFD, lowest)); }
 
-/// Lets this process have many descriptors.
-void raise_descriptor_limit(rlim_t wanted) {
-    rlimit limit{};
-    REQUIRE(::getrlimit(RLIMIT_NOFILE, &limit) == 0);
-    if (limit.rlim_cur >= wanted) return;
-    limit.rlim_cur = wanted;
-    REQUIRE(::setrlimit(RLIMIT_NOFILE, &limit) == 0);
-}
-
 std::vector<int> open_descriptors() {
     std::vector<int> numbers;
     for (int fd = 0; fd < FD_SETSIZE; ++fd)
@@ -319,41 +309,8 @@ std::vector<int> open_descriptors() {
     return numbers;
 }
 
-/// SIGALRM every millisecond, while it lives.
-class alarms {
-public:
-    explicit alarms(void (*handler)(int)) {
-        struct sigaction action {};
-        action.sa_handler = handler;
-        REQUIRE(::sigaction(SIGALRM, &action, &before_) == 0);
-        const itimerval every{{0, 1000}, {0, 1000}};
-        REQUIRE(::setitimer(ITIMER_REAL, &every, nullptr) == 0);
-    }
-    ~alarms() {
-        const itimerval off{};
-        ::setitimer(ITIMER_REAL, &off, nullptr);
-        ::sigaction(SIGALRM, &before_, nullptr);
-    }
-    alarms(const alarms&) = delete;
-    alarms& operator=(const alarms&) = delete;
-
-private:
-    struct sigaction before_ {};
-};
-
 volatile std::sig_atomic_t count_of_alarms = 0;
 int written_to_at_fifth = -1;
-
-/// Whether `function` says so in a child process.
-template <class Function>
-bool in_child(Function function) {
-    const auto child = ::fork();
-    REQUIRE(child >= 0);
-    if (child == 0) ::_exit(function() ? 0 : 1);
-    int status = 0;
-    REQUIRE(::waitpid(child, &status, 0) == child);
-    return status == 0;
-}
 
 /// The environment's ASYNCORE_POLLER is another while this lives.
 class environment {
@@ -438,7 +395,7 @@ TEST_SUITE("what is ready") {
 
     TEST_CASE_FIXTURE(fixture, "all of them in one wait, however many") {
         const std::size_t pairs = is("select") ? 400 : 1000;
-        raise_descriptor_limit(2 * pairs + 100);
+        support::raise_descriptor_limit(2 * pairs + 100);
         std::vector<pipe_ends> pipes(pairs);
         for (const auto& each : pipes) watch(each.read, reads), watch(each.write, writes);
         CHECK(wait().size() == pairs);
@@ -630,7 +587,7 @@ TEST_SUITE("watching") {
     }
 
     TEST_CASE_FIXTURE(fixture, "numbers beyond FD_SETSIZE") {
-        raise_descriptor_limit(FD_SETSIZE + 100);
+        support::raise_descriptor_limit(FD_SETSIZE + 100);
         pipe_ends ends;
         put(ends.write.get(), "x");
         const auto last = duplicate(ends.read.get(), FD_SETSIZE - 1);
