@@ -233,7 +233,7 @@ class BesideCPython(Case):
         for settings in self.SETTINGS:
             with self.subTest(settings):
                 self.check("DebuggingServer", ["debug", *settings], dialogues.DIALOGUES)
-                self.check("DebuggingServer", settings, dialogues.UNPRINTABLE)
+                self.check("DebuggingServer", settings, dialogues.DEBUGGED_OTHERWISE)
 
     def test_dialogues_at_random(self):
         for seed, settings in enumerate(self.SETTINGS):
