@@ -135,6 +135,7 @@ void run(const std::vector<std::string_view>& words) {
                 number<std::uint32_t>(value());
         else throw std::invalid_argument("what is " + std::string(words[i]) + "?");
     }
+    static_cast<void>(asyncore::socket_map.mechanism());  // throws now if there is none of the name
     raise_descriptor_limit();
     if (sink) serve<sink_handler>(port);
     else if (asked) serve<asked_handler>(port);
