@@ -7,6 +7,8 @@
 #   sh tests/run.sh --sanitize      the programs under AddressSanitizer and UndefinedBehaviorSanitizer
 #                                   with gcc and clang, and under ThreadSanitizer
 #   sh tests/run.sh --repeat N      the programs N times over
+#   sh tests/run.sh --browser       the HTTP server with Chromium, which is installed if need be (a
+#                                   run of all tests takes it if it is there)
 #
 # The last line of a run is "N passed, N failed".
 set -eu
@@ -45,7 +47,7 @@ sanitize() {
     CXX=g++ build build-tsan -Db_sanitize=thread
     for each in build-asan-gcc build-asan-clang; do
         echo "== $each"
-        run_tests "$each" --no-suite docs --timeout-multiplier 5 || status=1
+        run_tests "$each" --no-suite docs --no-suite browser --timeout-multiplier 5 || status=1
     done
     echo "== build-tsan"
     TSAN_OPTIONS=halt_on_error=1 run_tests build-tsan --suite test_channel_map --suite test_asyncore \
@@ -55,7 +57,7 @@ sanitize() {
 
 what=${1:-all}
 case $what in
-all | --build-only) [ $# -le 1 ] || usage ;;
+all | --build-only | --browser) [ $# -le 1 ] || usage ;;
 --sanitize) [ $# -eq 1 ] || usage ;;
 --replay | --repeat) [ $# -eq 2 ] || usage ;;
 *) usage ;;
@@ -70,6 +72,7 @@ if [ "$what" = all ]; then
     need cmake cmake
     need /usr/lib/python3/dist-packages/coverage python3-coverage
 fi
+if [ "$what" = --browser ]; then need chromium chromium; fi
 install_missing
 
 case $what in
@@ -80,6 +83,7 @@ build build
 case $what in
 --build-only) exit 0 ;;
 --replay) exec python3 "$root/tests/conformance/run.py" --replay "$root/build/tests/replay" --random "$2" ;;
---repeat) run_tests build --no-suite docs --no-suite slow --repeat "$2" ;;
+--repeat) run_tests build --no-suite docs --no-suite slow --no-suite browser --repeat "$2" ;;
+--browser) run_tests build --suite browser ;;
 all) run_tests build ;;
 esac
