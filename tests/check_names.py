@@ -1,7 +1,7 @@
-"""Compares the cases of test_asyncore and test_asynchat with CPython's, by name.
+"""Compares the cases of test programs with those of CPython's modules of the same names, by name.
 
     check_names.py LIST PROGRAM...
-    check_names.py --write LIST
+    check_names.py --write LIST MODULE...
 
 LIST has CPython's names, a line for each: module, class and test, in the order of the source;
 inherited tests stand under each class that inherits them.  Where a CPython 3.11 that has its test
@@ -18,10 +18,8 @@ import subprocess
 import sys
 import xml.etree.ElementTree
 
-MODULES = 'test_asyncore', 'test_asynchat'
 
-
-def find_tests():
+def find_tests(modules):
     """The directory of CPython 3.11's own tests, or None."""
     say = ('import sys, sysconfig;'
            'print(sys.version_info[:2] == (3, 11) and sysconfig.get_path("stdlib"))')
@@ -31,7 +29,7 @@ def find_tests():
             continue
         answer = subprocess.run([program, '-c', say], capture_output=True, text=True)
         tests = pathlib.Path(answer.stdout.strip()) / 'test'
-        if answer.returncode == 0 and all((tests / f'{m}.py').exists() for m in MODULES):
+        if answer.returncode == 0 and all((tests / f'{m}.py').exists() for m in modules):
             return tests
     return None
 
@@ -86,25 +84,29 @@ def compare(what, expected, found):
 
 
 def read_list(path):
-    names = {module: [] for module in MODULES}
+    names = collections.defaultdict(list)
     for line in path.read_text().splitlines():
         module, class_name, test = line.split()
         names[module].append((class_name, test))
     return names
 
 
+def write_list(path, modules):
+    tests = find_tests(modules)
+    path.write_text(''.join(f'{module} {class_name} {test}\n' for module in modules
+                            for class_name, test in names_in_source(tests, module)))
+
+
 def main(arguments):
-    tests = find_tests()
     if arguments[0] == '--write':
-        pathlib.Path(arguments[1]).write_text(''.join(
-            f'{module} {class_name} {test}\n'
-            for module in MODULES for class_name, test in names_in_source(tests, module)))
+        write_list(pathlib.Path(arguments[1]), arguments[2:])
         return 0
 
     names = read_list(pathlib.Path(arguments[0]))
+    tests = find_tests(names)
     equal = True
     if tests:
-        for module in MODULES:
+        for module in names:
             source = by_class(names_in_source(tests, module))
             equal &= compare(f'the list of {module}', source, by_class(names[module]))
     print('CPython 3.11 is', 'at hand' if tests else 'not at hand: the list stands alone')
