@@ -293,17 +293,23 @@ void async_chat::send_first_(const alive& it) {
     if (it) sent_(bytes, num_sent, memory);
 }
 
-/// Ends send_first_(): drops what was sent, and gives the rest its memory back.  If the bytes are
-/// not first any more, whatever stands for them in the queue gets a copy.
+/// Ends send_first_(): drops what was sent, and gives the rest its memory back.
 void async_chat::sent_(std::string_view bytes, std::size_t count,
                        std::unique_ptr<std::string>& memory) {
     if (bytes.empty()) return;
     auto* first = producer_fifo.empty() ? nullptr : std::get_if<byte_buffer>(&producer_fifo.front());
-    if (!first || first->view().data() != bytes.data() || first->size() != bytes.size())
-        return producer_fifo.own(producer_fifo.size());
-    if (memory) first->settle(memory);
-    first->consume(count);
-    if (first->empty()) producer_fifo.popleft();
+    if (first && first->view().data() == bytes.data() && first->size() == bytes.size()) {
+        if (memory) first->settle(memory);
+        first->consume(count);
+        if (first->empty()) producer_fifo.popleft();
+        return;
+    }
+    // The queue was changed meanwhile.  What stands for these bytes in it gets a copy; and, as in
+    // Python, what is left of them takes the place of whatever is first now.
+    producer_fifo.own(producer_fifo.size());
+    if (count == 0 || producer_fifo.empty()) return;
+    producer_fifo.popleft();
+    if (count < bytes.size()) producer_fifo.appendleft(byte_buffer(bytes.substr(count)));
 }
 
 void async_chat::discard_buffers() {

@@ -48,7 +48,12 @@ void byte_buffer::adopt(std::string&& data) {
 void byte_buffer::give_storage_back() noexcept { strings::give(std::move(storage_)); }
 
 void byte_buffer::own() {
-    if (borrowed()) append_elsewhere({});
+    if (!borrowed()) return;
+    auto memory = strings::take();
+    if (memory->size() < rest_.size()) memory->assign(rest_);
+    else rest_.copy(memory->data(), rest_.size());
+    storage_ = std::move(memory);
+    rest_ = {storage_->data(), rest_.size()};
 }
 
 void byte_buffer::settle(std::unique_ptr<std::string>& storage) {

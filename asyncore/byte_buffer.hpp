@@ -15,7 +15,7 @@ namespace asyncore {
 class byte_buffer {
 public:
     byte_buffer() noexcept = default;
-    byte_buffer(std::string_view data) { append(data); }
+    byte_buffer(std::string_view data) : rest_(data) { own(); }
     byte_buffer(byte_buffer&& other) noexcept;
     byte_buffer& operator=(byte_buffer&& other) noexcept;
     byte_buffer& operator=(std::string_view data);
