@@ -52,14 +52,15 @@ void become_nobody() {
 void run(const list& argv) {
     const auto options = parseargs(argv);
     auto classname = options.classname;
+    std::string mod = "__main__";
     if (const auto lastdot = classname.rfind('.'); lastdot != classname.npos) {
-        const auto mod = classname.substr(0, lastdot);
+        mod = classname.substr(0, lastdot);
         if (mod != "smtpd") throw std::out_of_range("No module named '" + mod + "'");
         classname.erase(0, lastdot + 1);
     }
     const auto class_ = classes.find(classname);
     if (class_ == classes.end())
-        throw std::out_of_range("module has no attribute '" + classname + "'");
+        throw py::AttributeError("module '" + mod + "' has no attribute '" + classname + "'");
     const auto proxy = class_->second(
         address_of(options.localhost, options.localport),
         address_of(options.remotehost, options.remoteport),

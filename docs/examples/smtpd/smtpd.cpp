@@ -451,6 +451,12 @@ std::string SMTPServer::process_message(const address&, const std::string&, cons
 
 // Python: class DebuggingServer
 
+// init() says what class it is, which no constructor of a base knows.
+DebuggingServer::DebuggingServer(const address& localaddr, const address& remoteaddr,
+                                 const keywords& given) {
+    init(localaddr, remoteaddr, given);
+}
+
 void DebuggingServer::_print_message_content(const address& peer, const std::string& data) {
     bool inheaders = true;
     const auto lines = _decode_data ? py::splitlines_of_str(data) : py::splitlines_of_bytes(data);

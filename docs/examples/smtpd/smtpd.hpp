@@ -197,7 +197,8 @@ protected:
 
 class DebuggingServer : public SMTPServer {
 public:
-    using SMTPServer::SMTPServer;
+    DebuggingServer(const address& localaddr, const address& remoteaddr,
+                    const keywords& given = {});
 
     void _print_message_content(const address& peer, const std::string& data);
     std::string process_message(const address& peer, const std::string& mailfrom,
