@@ -28,9 +28,9 @@ public:
 /// Writes each message as it came: a line about it, so many bytes, a newline.
 class Recorder : public SMTPServer {
 public:
-    Recorder(const address& localaddr, const address& remoteaddr, const keywords& given)
-        : SMTPServer(localaddr, remoteaddr, given) {
+    Recorder(const address& localaddr, const address& remoteaddr, const keywords& given) {
         channel_class = make_channel<Picky>;
+        init(localaddr, remoteaddr, given);
     }
 
     std::string process_message(const address&, const std::string& mailfrom, const list& rcpttos,

@@ -200,11 +200,10 @@ class Pipelined(Case):
 
 
 def as_printed(server):
-    """What a server printed, less what no two runs share: tracebacks, the clients' ports and the time; and the name of
-    a class that C++ does not know while the base constructor runs."""
+    """What a server printed, less what no two runs share: tracebacks, the clients' ports and the time."""
     printed = re.sub(rb"error: uncaptured .*\n", b"", server.out.read_bytes())
     debugged = re.sub(rb"(?<='127\.0\.0\.1', )\d+", b"PORT", server.err.read_bytes())
-    debugged = re.sub(rb"(?m)^PORT \d+|^\w+ started at .*", b"", debugged)
+    debugged = re.sub(rb"(?m)^PORT \d+|(?<= started at ).*", b"", debugged)
     return printed, debugged
 
 
@@ -216,7 +215,8 @@ class BesideCPython(Case):
 
     def check(self, name, settings, dialogues_):
         ours, theirs = self.started(start(name, *settings)), self.started(start_python(name, *settings))
-        for dialogue in dialogues_:
+        # The last makes sure that the servers have read the ones before, some of which end with a line more than replies.
+        for dialogue in [*dialogues_, [b"NOOP"]]:
             said = [line + b"\r\n" for line in dialogue]
             self.assertEqual(hold(ours.port, said), hold(theirs.port, said), (settings, dialogue))
         self.assertEqual((ours.stop(), theirs.stop()), (0, 0))
@@ -247,17 +247,6 @@ class BesideCPython(Case):
             said = b"\r\n".join([*dialogue, b"RSET", b"QUIT", b""])
             if b"<a@b> x" not in said:
                 self.assertEqual(pour(ours.port, said), pour(theirs.port, said), said)
-
-    def test_command_line(self):
-        for words in (["-V"], ["--version"], ["-h"], ["--help"], ["-x"], ["--nonsense"], ["--vers"], ["-s"], ["-s", "x"],
-                      ["--size=y"], ["a", "b", "c"], ["nocolon"], ["a:b"], ["a:1", "b"], ["a:1", "b:c"], ["-V=1"], ["--version=1"]):
-            with self.subTest(words):
-                ours = subprocess.run([PROGRAM, *words], capture_output=True, timeout=PATIENCE)
-                theirs = subprocess.run([*PYTHON, "-Wignore", "-m", "smtpd", *words], capture_output=True, timeout=PATIENCE)
-                self.assertEqual((ours.returncode, ours.stdout), (theirs.returncode, theirs.stdout))
-                name = re.search(rb"Usage: (\S+)", theirs.stderr)
-                wanted = theirs.stderr.replace(name.group(1), PROGRAM.encode()) if name else theirs.stderr
-                self.assertEqual(ours.stderr, wanted)
 
 
 class Program(Case):

@@ -25,7 +25,7 @@ CPYTHON = PYTHON and [*PYTHON, "-W", "ignore", "-m", "smtpd"]
 # They end at once.
 TELL = [["-h"], ["--help"], ["-V"], ["--version"], ["--ver"], ["-nV"], ["-dV"], ["-d", "-h"], ["-n", "--", "-V"]]
 BAD_OPTIONS = [["-x"], ["-:"], ["-nx"], ["-c"], ["-s"], ["--class"], ["--cl"], ["--sizes"], ["--s", "5"],
-               ["--help=x"], ["--n=5"], ["--", "a:b", "-h"]]
+               ["--help=x"], ["-V=1"], ["--n=5"], ["--", "a:b", "-h"]]
 SIZES = [["-s", size, "-V"] for size in ("5", "+5", "-5", " 12 ", "12\n", "1_000", "- 5", "", "abc", "1__0", "_1", "1_",
                                          "0x10", "1.5", "5 5", "\u00e9")]
 LONG_SIZES = [["--size", "5", "-V"], ["--size=7", "-V"], ["--size=", "-V"], ["--si=x"], ["-s5", "-V"], ["-ns", "x"]]
