@@ -30,7 +30,8 @@ ADDRESSES = [
     b"<a.@b>", b"<a..b@c>", b'<"ann b"@example>', b'<"ann\\"b"@example>', b'"ann b"@example', b"<ann@[127.0.0.1]>",
     b"ann@[127.0.0.1]", b"<ann@[IPv6:::1]>", b"<a(comment)@b>", b"(comment) a@b", b"a@b (comment)", b"<a@b> (comment)",
     b"<a@b>x", b"<a@b> x", b"<a@b> <c@d>", b"<a b@c>", b"a b@c", b"<a@b c>", b"<a@@b>", b"<@>", b"@", b"<a@>", b"<a@b.>",
-    b"Ann <ann@example>", b"<=?utf-8?q?ann?=@example>", b"=?utf-8?q?a=20b?=@example", b"a,b@c", b"<a;b@c>", b"<a!b%c@d>"]
+    b"Ann <ann@example>", b"<=?utf-8?q?ann?=@example>", b"=?utf-8?q?a=20b?=@example", b"a,b@c", b"<a;b@c>", b"<a!b%c@d>",
+    b'""', b'<"">', b'""@b']
 
 OPTIONS = [
     b"SIZE=10", b"size=10", b"SIZE=0", b"SIZE=", b"SIZE=x", b"SIZE=-1", b"SIZE=33554432", b"SIZE=33554433", b"SIZE=1 SIZE=2",

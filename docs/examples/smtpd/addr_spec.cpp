@@ -207,10 +207,24 @@ std::string decode_b(text encoded) {
     return letters % 4 == 1 ? std::string(encoded) : out;
 }
 
+/// Python: of encodings; with a dash, as iconv likes it, for whatever is neither letter nor digit.
+std::string normalize_encoding(text encoding) {
+    std::string name;
+    bool punct = false;
+    for (const char& c : encoding) {
+        const bool part = py::isalnum({&c, 1}) || c == '.';
+        if (part && punct && !name.empty()) name += '-';
+        if (part) name += c;
+        punct = !part;
+    }
+    return name;
+}
+
 /// Bytes of `charset` as UTF-8, or as they are if that is unknown.
 std::string decode_charset(std::string bytes, const std::string& charset) {
-    const auto converter = ::iconv_open("UTF-8", charset.c_str());
-    if (charset.empty() || converter == reinterpret_cast<iconv_t>(-1)) return bytes;
+    const auto name = normalize_encoding(charset);
+    const auto converter = ::iconv_open("UTF-8", name.c_str());
+    if (name.empty() || converter == reinterpret_cast<iconv_t>(-1)) return bytes;
     std::string out(bytes.size() * 4 + 16, '\0');
     char* from = bytes.data();
     char* to = out.data();

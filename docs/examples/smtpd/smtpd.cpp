@@ -263,7 +263,7 @@ std::string SMTPChannel::_strip_command_keyword(std::string_view keyword, const 
     return "";
 }
 
-std::pair<std::optional<std::string>, std::string> SMTPChannel::_getaddr(const std::string& arg) {
+std::pair<std::string, std::string> SMTPChannel::_getaddr(const std::string& arg) {
     if (arg.empty()) return {};
     if (py::lstrip(arg).starts_with('<')) return addr_spec::get_angle_addr(arg);
     return addr_spec::get_addr_spec(arg);
@@ -313,7 +313,7 @@ void SMTPChannel::smtp_HELP(const argument& arg) {
 void SMTPChannel::smtp_VRFY(const argument& arg) {
     if (lacks(arg)) return push("501 Syntax: VRFY <address>");
     const auto [found, params] = _getaddr(*arg);
-    if (found)
+    if (!found.empty())
         push("252 Cannot VRFY user, but will accept message and attempt delivery");
     else
         push("502 Could not VRFY " + *arg);
@@ -338,8 +338,8 @@ void SMTPChannel::smtp_MAIL(const argument& arg) {
     std::string syntaxerr = "501 Syntax: MAIL FROM: <address>";
     if (extended_smtp) syntaxerr += " [SP <mail-parameters>]";
     if (!arg) return push(syntaxerr);
-    const auto [found, rest] = _getaddr(_strip_command_keyword("FROM:", *arg));
-    if (!found) return push(syntaxerr);
+    const auto [from, rest] = _getaddr(_strip_command_keyword("FROM:", *arg));
+    if (from.empty()) return push(syntaxerr);
     if (!extended_smtp && !rest.empty()) return push(syntaxerr);
     if (!mailfrom.empty()) return push("503 Error: nested MAIL command");
     mail_options = py::split(py::upper(rest));
@@ -363,7 +363,7 @@ void SMTPChannel::smtp_MAIL(const argument& arg) {
             return push("552 Error: message size exceeds fixed maximum message size");
     }
     if (!params->empty()) return push("555 MAIL FROM parameters not recognized or not implemented");
-    mailfrom = *found;
+    mailfrom = from;
     print(*DEBUGSTREAM, "sender:", mailfrom);
     push("250 OK");
 }
@@ -375,15 +375,15 @@ void SMTPChannel::smtp_RCPT(const argument& arg) {
     std::string syntaxerr = "501 Syntax: RCPT TO: <address>";
     if (extended_smtp) syntaxerr += " [SP <mail-parameters>]";
     if (!arg) return push(syntaxerr);
-    const auto [found, rest] = _getaddr(_strip_command_keyword("TO:", *arg));
-    if (!found) return push(syntaxerr);
+    const auto [to, rest] = _getaddr(_strip_command_keyword("TO:", *arg));
+    if (to.empty()) return push(syntaxerr);
     if (!extended_smtp && !rest.empty()) return push(syntaxerr);
     rcpt_options = py::split(py::upper(rest));
     const auto params = _getparams(rcpt_options);
     if (!params) return push(syntaxerr);
     // There is none that is known.
     if (!params->empty()) return push("555 RCPT TO parameters not recognized or not implemented");
-    rcpttos.push_back(*found);
+    rcpttos.push_back(to);
     print(*DEBUGSTREAM, "recips:", py::repr(rcpttos));
     push("250 OK");
 }

@@ -133,8 +133,8 @@ public:
     virtual void smtp_NOOP(const argument& arg);
     virtual void smtp_QUIT(const argument& arg);
     std::string _strip_command_keyword(std::string_view keyword, const std::string& arg);
-    /// The address, or none, and what follows it.
-    std::pair<std::optional<std::string>, std::string> _getaddr(const std::string& arg);
+    /// The address, empty if there is none, and what follows it.
+    std::pair<std::string, std::string> _getaddr(const std::string& arg);
     std::optional<parameters> _getparams(const list& params);
     virtual void smtp_HELP(const argument& arg);
     virtual void smtp_VRFY(const argument& arg);

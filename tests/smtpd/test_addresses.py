@@ -1,0 +1,67 @@
+"""Addresses made at random, as SMTPChannel._getaddr() reads them here and in CPython.
+
+    test_addresses.py ADDRESSES [COUNT [SEED]]
+
+What raises there must raise here, with whatever: the channel closes.  Exit status 77: no CPython that has smtpd.
+"""
+
+import random
+import subprocess
+import sys
+
+from support import find_python
+
+VALID = ["<ann@example>", "ann@example", "<>", "<@a,@b:ann@example>", '<"ann b"@example>', "<ann@[127.0.0.1]>",
+         "ann (comment) @ example . org", "<a.b.c@d.e.f> SIZE=10", "<=?utf-8?q?ann?=@example>", '"a"."b" . c@d']
+PIECES = [*"ab@@@...<>\"\"()[]:,;\\\\  \t=?", "ann", "example", '""', "<", ">", "(c)", "(\\)", '"q w"', "\u00e9", "\x7f", "\x0b",
+          "\u00a0", "=?utf-8?q?a=20b?=", "=?iso-8859-1?Q?=E9?=", "=?utf-8?b?YQ==?=", "=?utf-8?q??=", "=?x?q?a?=", "=?", "?=",
+          "=?utf-8?q?=ff?=", "=?utf-8?b?YWI?=", "=?us-ascii?q?a_b?=", "?q?", "[1.2]", " . "]
+
+
+def made_up(rng):
+    return "".join(rng.choices(PIECES, k=rng.randrange(1, 13)))
+
+
+def mutated(rng):
+    text = rng.choice(VALID)
+    for _ in range(rng.randrange(4)):
+        at = rng.randrange(len(text) + 1)
+        text = text[:at] + rng.choice(["", rng.choice(PIECES)]) + text[at + rng.randrange(3):]
+    return text
+
+
+def in_cpython():
+    """Run by CPython, which reads lines and writes them as addresses.cpp does."""
+    import smtpd
+    for line in sys.stdin.buffer:
+        try:
+            found = smtpd.SMTPChannel._getaddr(None, line[:-1].decode())
+            print(*(each.encode(errors="surrogateescape") for each in found))
+        except Exception:
+            print("raises")
+
+
+def main(addresses, count="20000", seed="1"):
+    python = find_python()
+    if not python:
+        print("skipped: no CPython that has smtpd")
+        return 77
+    rng = random.Random(int(seed))
+    texts = [rng.choice([made_up, mutated])(rng) for _ in range(int(count))]
+    given = "".join(text + "\n" for text in texts).encode()
+
+    def read(*command):
+        return subprocess.run(command, input=given, stdout=subprocess.PIPE, check=True).stdout.split(b"\n")[:-1]
+
+    mine, theirs = read(addresses), read(*python, "-W", "ignore", __file__, "--cpython")
+    assert len(mine) == len(theirs) == len(texts), (len(mine), len(theirs), len(texts))
+    wrong = [each for each in zip(texts, theirs, mine) if each[1] != each[2]]
+    for text, theirs_, mine_ in sorted(wrong, key=lambda each: len(each[0]))[:20]:
+        print("%r\n    CPython %r\n    here    %r" % (text, theirs_, mine_))
+    read_well = len(texts) - theirs.count(b"raises")
+    print("%d addresses, %d of which CPython can read; %d read otherwise" % (len(texts), read_well, len(wrong)))
+    return 1 if wrong or not read_well else 0
+
+
+if __name__ == "__main__":
+    sys.exit(in_cpython() if sys.argv[1:] == ["--cpython"] else main(*sys.argv[1:]))
