@@ -15,7 +15,7 @@ VALID = ["<ann@example>", "ann@example", "<>", "<@a,@b:ann@example>", '<"ann b"@
          "ann (comment) @ example . org", "<a.b.c@d.e.f> SIZE=10", "<=?utf-8?q?ann?=@example>", '"a"."b" . c@d']
 PIECES = [*"ab@@@...<>\"\"()[]:,;\\\\  \t=?", "ann", "example", '""', "<", ">", "(c)", "(\\)", '"q w"', "\u00e9", "\x7f", "\x0b",
           "\u00a0", "=?utf-8?q?a=20b?=", "=?iso-8859-1?Q?=E9?=", "=?utf-8?b?YQ==?=", "=?utf-8?q??=", "=?x?q?a?=", "=?", "?=",
-          "=?utf-8?q?=ff?=", "=?utf-8?b?YWI?=", "=?us-ascii?q?a_b?=", "?q?", "[1.2]", " . "]
+          "=?utf-8?q?=ff?=", "=?utf-8?b?YWI?=", "=?us-ascii?q?a_b?=", "?q?", "=?utf-8?b?YQ==YWJj?=", "=?utf-8?b?Y=Q=Wx=?=", "[1.2]", " . "]
 
 
 def made_up(rng):

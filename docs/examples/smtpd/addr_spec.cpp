@@ -193,11 +193,14 @@ std::string decode_b(text encoded) {
     constexpr text alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     std::string out;
     unsigned bits = 0, count = 0;
-    std::size_t letters = 0;
+    std::size_t letters = 0, pads = 0;
     for (const char c : encoded) {
+        // Nothing is read after the padding of a group of four.
+        if (c == '=' && letters % 4 >= 2 && letters % 4 + ++pads == 4) return out;
         const auto digit = alphabet.find(c);
         if (digit == alphabet.npos) continue;
         ++letters;
+        pads = 0;
         bits = (bits << 6 | static_cast<unsigned>(digit)) & 0xffffff;
         count += 6;
         if (count < 8) continue;
