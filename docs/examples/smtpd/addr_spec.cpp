@@ -1,8 +1,11 @@
-// Python: email/_header_value_parser.py, and decode() of email/_encoded_words.py.  Defects are not
-// recorded, since smtpd asks for none.
+// Python: email/_header_value_parser.py, and decode() of email/_encoded_words.py: as much as smtpd
+// can ask of them.  Defects are not recorded.
+//
+// Where Python says `token, value = get_x(value)`, get_x() takes what it reads off `value`.
 #include "addr_spec.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <vector>
 
 #include <iconv.h>
@@ -25,6 +28,7 @@ constexpr text PHRASE_ENDS = ")<>@,:;\\[]";
 bool in(char c, text set) {
     return set.find(c) != set.npos;
 }
+
 bool starts_in(text value, text set) {
     return !value.empty() && in(value[0], set);
 }
@@ -34,137 +38,101 @@ bool first_in(text value, text set) {
     return in(value.at(0), set);
 }
 
-std::string replace_all(std::string_view given, char what, text by) {
+text take(text& value, std::size_t size) {
+    const auto taken = value.substr(0, size);
+    value.remove_prefix(taken.size());
+    return taken;
+}
+
+/// With a backslash before each of `special`.
+std::string escape(text given, text special) {
     std::string out;
-    for (const char c : given)
-        if (c == what)
-            out += by;
-        else
-            out += c;
+    for (const char c : given) {
+        if (in(c, special)) out += '\\';
+        out += c;
+    }
     return out;
 }
 
 std::string quote_string(text value) {
-    return '"' + replace_all(replace_all(value, '\\', "\\\\"), '"', "\\\"") + '"';
+    return '"' + escape(value, "\\\"") + '"';
 }
 
-/// Python: Terminal and TokenList, with their token_type.
-enum class kind {
-    none,     // a plain TokenList
-    white,    // a WhiteSpaceTerminal
-    nothing,  // an EWWhiteSpaceTerminal
-    plain,    // a ValueTerminal
-    dot,
-    broken,  // a defect that Python's parser puts among the tokens, and then trips over
-    fws,
-    cfws,
-    comment,
-    encoded_word,
-    quoted_string,
-    bare_quoted_string,
-    atom,
-    dot_atom,
-    dot_atom_text,
-    local_part,
-    obs_local_part,
-    domain,
-    domain_literal,
-    addr_spec,
-};
+/// Python: token_type, where it matters.
+enum class kind { terminal, dot, fws, list, cfws, encoded_word };
 
+/// Python: Terminal and TokenList, with what str() and .value give.
 struct token {
-    kind type = kind::none;
-    std::string chars;         // of a terminal
-    std::vector<token> parts;  // of a list
+    kind type = kind::list;
+    std::string str = {}, value = {};
+    std::vector<token> parts = {};
 
-    bool is_list() const { return type == kind::none || type >= kind::cfws; }
+    bool is_list() const { return type >= kind::list; }
     const token& first() const { return parts.at(0); }
     const token& last() const { return parts.at(parts.size() - 1); }
 
-    std::string str() const;
-    std::string value() const;
+    void add(token part) {
+        str += part.str;
+        value += part.value;
+        parts.push_back(std::move(part));
+    }
 };
 
-std::string token::str() const {
-    if (type == kind::nothing) return "";
-    if (!is_list()) return chars;
-    std::string all;
-    for (const auto& part : parts) {
-        if (type != kind::comment || part.type == kind::comment)
-            all += part.str();
-        else
-            all += replace_all(replace_all(replace_all(part.str(), '\\', "\\\\"), '(', "\\("), ')',
-                               "\\)");
+token terminal(text chars) {
+    return {kind::terminal, std::string(chars), std::string(chars)};
+}
+
+const token DOT{kind::dot, ".", "."};
+
+template <class Iterator>
+token list_of(Iterator begin, Iterator end) {
+    token list;
+    for (; begin != end; ++begin) list.add(*begin);
+    return list;
+}
+
+void prepend(token& list, const std::optional<token>& leader) {
+    if (!leader) return;
+    auto parts = std::move(list.parts);
+    parts.insert(parts.begin(), *leader);
+    list = list_of(parts.begin(), parts.end());
+}
+
+/// What `get` finds, or nothing, and nothing taken, if that raises a HeaderParseError.
+std::optional<token> attempt(token (*get)(text&), text& value) {
+    auto rest = value;
+    try {
+        auto found = get(rest);
+        value = rest;
+        return found;
+    } catch (const HeaderParseError&) {
+        return std::nullopt;
     }
-    if (type == kind::comment) return "(" + all + ")";
-    return type == kind::bare_quoted_string ? quote_string(all) : all;
 }
 
-std::string token::value() const {
-    switch (type) {
-    case kind::nothing:
-        return "";
-    case kind::white:
-    case kind::fws:
-    case kind::cfws:
-    case kind::comment:
-        return " ";
-    case kind::plain:
-    case kind::dot:
-        return chars;
-    case kind::broken:
-        throw py::AttributeError("'InvalidHeaderDefect' object has no attribute 'value'");
-    default:
-        break;
-    }
-    std::string all;
-    for (const auto& part : parts)
-        all += type == kind::bare_quoted_string ? part.str() : part.value();
-    return all;
-}
-
-const token DOT{kind::dot, ".", {}};
-
-/// A token, and the rest of the text.
-struct parsed {
-    token found;
-    text rest;
-};
-
-/// Adds what was found to `list`, and goes on with the rest.
-void take(token& list, text& value, parsed next) {
-    list.parts.push_back(std::move(next.found));
-    value = next.rest;
-}
-
-void prepend(token& list, token&& leader) {
-    list.parts.insert(list.parts.begin(), std::move(leader));
-}
-
-parsed get_ptext(text value, text endchars, kind type) {
+std::string get_ptext(text& value, text endchars) {
     const auto fragment = value.substr(0, value.find_first_of(WSP));
     // Python: an UnboundLocalError.
     if (fragment.empty()) throw std::logic_error("no text to find the end of");
     std::string vchars;
-    bool escape = false;
+    bool escaped = false;
     std::size_t pos = 0;
     for (; pos < fragment.size(); ++pos) {
-        if (fragment[pos] == '\\') {
-            escape = !escape;
-            if (escape) continue;
-        } else if (escape) {
-            escape = false;
-        } else if (in(fragment[pos], endchars)) {
-            break;
+        if (fragment[pos] == '\\' && !escaped) {
+            escaped = true;
+            continue;
         }
+        if (!escaped && in(fragment[pos], endchars)) break;
+        escaped = false;
         vchars += fragment[pos];
     }
-    return {{type, vchars, {}}, value.substr(pos)};
+    take(value, pos);
+    return vchars;
 }
 
-parsed get_fws(text value) {
-    const auto rest = py::lstrip(value);
-    return {{kind::fws, std::string(value.substr(0, value.size() - rest.size())), {}}, rest};
+token get_fws(text& value) {
+    const auto size = value.size() - py::lstrip(value).size();
+    return {kind::fws, std::string(take(value, size)), " "};
 }
 
 // Encoded words, =?charset?q?text?=
@@ -244,20 +212,20 @@ std::string decode_charset(std::string bytes, const std::string& charset) {
     return out;
 }
 
-parsed get_encoded_word(text value) {
-    const auto refuse = [&] { return HeaderParseError("expected encoded word"); };
+token get_encoded_word(text& value) {
+    const auto refuse = [] { return HeaderParseError("expected encoded word"); };
     if (!value.starts_with("=?")) throw refuse();
     const auto whole = value.substr(2);
     auto end = whole.find("?=");
     if (end == whole.npos) throw refuse();
     std::string tok(whole.substr(0, end));
-    auto rest = whole.substr(end + 2);
-    if (rest.size() > 1 && hex(rest[0]) >= 0 && hex(rest[1]) >= 0 &&
+    value = whole.substr(end + 2);
+    if (value.size() > 1 && hex(value[0]) >= 0 && hex(value[1]) >= 0 &&
         std::count(tok.begin(), tok.end(), '?') < 2) {
         // The "?=" was the end of the encoding's name and an escape.
-        end = rest.find("?=");
-        tok += "?=" + std::string(rest.substr(0, end));
-        rest = end == rest.npos ? text() : rest.substr(end + 2);
+        end = value.find("?=");
+        tok += "?=" + std::string(take(value, end));
+        take(value, 2);
     }
     const auto pieces = py::split(tok, "?");
     if (pieces.size() != 3) throw refuse();
@@ -270,350 +238,288 @@ parsed get_encoded_word(text value) {
     }
     const auto decoded = decode_charset(encoding == "Q" ? decode_q(pieces[2]) : decode_b(pieces[2]),
                                         pieces[0].substr(0, pieces[0].find('*')));
-    token word{kind::encoded_word, "", {}};
-    for (text left = decoded; !left.empty();) {
-        if (in(left[0], WSP)) {
-            take(word, left, get_fws(left));
-            continue;
-        }
-        const auto chars = left.substr(0, left.find_first_of(WSP));
-        word.parts.push_back({kind::plain, std::string(chars), {}});
-        left.remove_prefix(chars.size());
-    }
-    return {std::move(word), rest};
+    token word{kind::encoded_word};
+    for (text left = decoded; !left.empty();)
+        word.add(in(left[0], WSP) ? get_fws(left) : terminal(take(left, left.find_first_of(WSP))));
+    return word;
 }
 
 // The grammar
 
-parsed get_qcontent(text value) {
-    return get_ptext(value, "\"", kind::plain);
+token get_qcontent(text& value) {
+    return terminal(get_ptext(value, "\""));
 }
 
-parsed get_atext(text value) {
-    const auto atext = value.substr(0, value.find_first_of(ATOM_ENDS));
+token get_atext(text& value) {
+    const auto atext = take(value, value.find_first_of(ATOM_ENDS));
     if (atext.empty()) throw HeaderParseError("expected atext");
-    return {{kind::plain, std::string(atext), {}}, value.substr(atext.size())};
+    return terminal(atext);
 }
 
-parsed get_bare_quoted_string(text value) {
-    if (!first_in(value, "\"")) throw HeaderParseError("expected '\"'");
-    token string{kind::bare_quoted_string, "", {}};
-    value.remove_prefix(1);
-    if (value.starts_with('"')) take(string, value, get_qcontent(value));
+token get_bare_quoted_string(text& value) {
+    take(value, 1);  // the quote: get_word() looked
+    std::vector<token> parts;
+    if (value.starts_with('"')) parts.push_back(get_qcontent(value));
     while (!value.empty() && value[0] != '"') {
         if (in(value[0], WSP)) {
-            take(string, value, get_fws(value));
-        } else if (!value.starts_with("=?")) {
-            take(string, value, get_qcontent(value));
-        } else {
-            try {
-                auto word = get_encoded_word(value);
-                // White space between two encoded words is dropped.
-                const auto count = string.parts.size();
-                if (count > 1 && string.parts[count - 1].type == kind::fws &&
-                    string.parts[count - 2].type == kind::encoded_word)
-                    string.parts[count - 1].type = kind::nothing;
-                take(string, value, std::move(word));
-            } catch (const HeaderParseError&) {
-                take(string, value, get_qcontent(value));
-            }
+            parts.push_back(get_fws(value));
+            continue;
         }
+        auto word = attempt(get_encoded_word, value);
+        // White space between two encoded words is dropped, not its token.
+        const auto count = parts.size();
+        if (word && count > 1 && parts[count - 1].type == kind::fws &&
+            parts[count - 2].type == kind::encoded_word)
+            parts[count - 1] = terminal("");
+        parts.push_back(word ? std::move(*word) : get_qcontent(value));
     }
-    return {std::move(string), value.empty() ? value : value.substr(1)};
+    take(value, 1);
+    auto string = list_of(parts.begin(), parts.end());
+    string.value = string.str;
+    string.str = quote_string(string.value);
+    return string;
 }
 
-parsed get_comment(text value) {
-    if (!value.empty() && value[0] != '(') throw HeaderParseError("expected '('");
-    token comment{kind::comment, "", {}};
-    value.remove_prefix(1);
+token get_comment(text& value) {
+    take(value, 1);  // "(": get_cfws() looked
+    token comment;
     while (!value.empty() && value[0] != ')') {
         if (in(value[0], WSP))
-            take(comment, value, get_fws(value));
+            comment.str += get_fws(value).str;
         else if (value[0] == '(')
-            take(comment, value, get_comment(value));
+            comment.str += get_comment(value).str;
         else
-            take(comment, value, get_ptext(value, "()", kind::white));
+            comment.str += escape(get_ptext(value, "()"), "\\()");
     }
-    return {std::move(comment), value.empty() ? value : value.substr(1)};
+    take(value, 1);
+    comment.str = "(" + comment.str + ")";
+    return comment;
 }
 
-parsed get_cfws(text value) {
-    token cfws{kind::cfws, "", {}};
+token get_cfws(text& value) {
+    token cfws{kind::cfws};
     while (starts_in(value, CFWS_LEADER))
-        take(cfws, value, in(value[0], WSP) ? get_fws(value) : get_comment(value));
-    return {std::move(cfws), value};
+        cfws.str += (in(value[0], WSP) ? get_fws(value) : get_comment(value)).str;
+    cfws.value = " ";
+    return cfws;
 }
 
-/// Adds the white space and comments that `value` begins with, if any.
-void take_cfws(token& list, text& value) {
-    if (starts_in(value, CFWS_LEADER)) take(list, value, get_cfws(value));
+/// Takes the white space and comments that `value` begins with, if any.
+std::optional<token> take_cfws(text& value) {
+    if (!starts_in(value, CFWS_LEADER)) return std::nullopt;
+    return get_cfws(value);
 }
 
-parsed get_quoted_string(text value) {
-    token string{kind::quoted_string, "", {}};
-    take_cfws(string, value);
-    take(string, value, get_bare_quoted_string(value));
-    take_cfws(string, value);
-    return {std::move(string), value};
+/// The same into `list`.
+void add_cfws(token& list, text& value) {
+    if (auto cfws = take_cfws(value)) list.add(std::move(*cfws));
 }
 
-/// An encoded word, or else what `otherwise` finds.
-parsed get_encoded_word_or(text value, parsed (*otherwise)(text)) {
-    if (!value.starts_with("=?")) return otherwise(value);
-    try {
-        return get_encoded_word(value);
-    } catch (const HeaderParseError&) {
-        return otherwise(value);
-    }
+token get_quoted_string(text& value) {
+    token string;
+    string.add(get_bare_quoted_string(value));
+    add_cfws(string, value);
+    return string;
 }
 
-parsed get_atom(text value) {
-    token atom{kind::atom, "", {}};
-    take_cfws(atom, value);
+token get_atom(text& value) {
+    token atom;
+    add_cfws(atom, value);
     if (starts_in(value, ATOM_ENDS)) throw HeaderParseError("expected atom");
-    take(atom, value, get_encoded_word_or(value, get_atext));
-    take_cfws(atom, value);
-    return {std::move(atom), value};
+    auto word = attempt(get_encoded_word, value);
+    atom.add(word ? std::move(*word) : get_atext(value));
+    add_cfws(atom, value);
+    return atom;
 }
 
-parsed get_dot_atom_text(text value) {
-    token atoms{kind::dot_atom_text, "", {}};
+token get_dot_atom_text(text& value) {
+    token atoms;
     if (value.empty() || in(value[0], ATOM_ENDS))
         throw HeaderParseError("expected atom at a start of dot-atom-text");
     while (!value.empty() && !in(value[0], ATOM_ENDS)) {
-        take(atoms, value, get_atext(value));
+        atoms.add(get_atext(value));
         if (!value.starts_with('.')) continue;
-        atoms.parts.push_back(DOT);
-        value.remove_prefix(1);
+        atoms.add(DOT);
+        take(value, 1);
     }
     if (atoms.last().type == kind::dot)
         throw HeaderParseError("expected atom at end of dot-atom-text");
-    return {std::move(atoms), value};
+    return atoms;
 }
 
-parsed get_dot_atom(text value) {
-    token atom{kind::dot_atom, "", {}};
-    if (first_in(value, CFWS_LEADER)) take(atom, value, get_cfws(value));
-    take(atom, value, get_encoded_word_or(value, get_dot_atom_text));
-    take_cfws(atom, value);
-    return {std::move(atom), value};
+token get_dot_atom(text& value) {
+    token atom;
+    auto word = attempt(get_encoded_word, value);
+    atom.add(word ? std::move(*word) : get_dot_atom_text(value));
+    add_cfws(atom, value);
+    return atom;
 }
 
-parsed get_word(text value) {
-    std::optional<token> leader;
-    if (first_in(value, CFWS_LEADER)) {
-        auto cfws = get_cfws(value);
-        leader = std::move(cfws.found);
-        value = cfws.rest;
-    }
-    if (value.empty()) throw HeaderParseError("expected 'atom' or 'quoted-string'");
-    if (value[0] != '"' && in(value[0], SPECIALS))
+token get_word(text& value) {
+    const auto leader = take_cfws(value);
+    if (value.empty() || (value[0] != '"' && in(value[0], SPECIALS)))
         throw HeaderParseError("expected 'atom' or 'quoted-string'");
     auto word = value[0] == '"' ? get_quoted_string(value) : get_atom(value);
-    if (leader) prepend(word.found, std::move(*leader));
+    prepend(word, leader);
     return word;
 }
 
-/// Takes the text over that it parses: what is left of it lies in it.
-struct parsed_copy {
-    token found;
-    std::string rest;
-};
-
-parsed_copy get_obs_local_part(text value) {
-    token local{kind::obs_local_part, "", {}};
+token get_obs_local_part(text& value) {
+    token local;
     while (!value.empty() && (value[0] == '\\' || !in(value[0], PHRASE_ENDS))) {
         if (value[0] == '.' || value[0] == '\\') {
-            local.parts.push_back(value[0] == '.' ? DOT : token{kind::plain, "\\", {}});
-            value.remove_prefix(1);
+            local.add(value[0] == '.' ? DOT : terminal("\\"));
+            take(value, 1);
             continue;
         }
-        try {
-            take(local, value, get_word(value));
-        } catch (const HeaderParseError&) {
-            if (!in(value[0], CFWS_LEADER)) throw;
-            take(local, value, get_cfws(value));
-        }
+        auto word = attempt(get_word, value);
+        if (!word && !in(value[0], CFWS_LEADER)) throw HeaderParseError("expected word");
+        local.add(word ? std::move(*word) : get_cfws(value));
     }
-    // Python looks for dots at both ends, and may look too far.
+    // Python looks beside white space for a dot, where there may be nothing.
     if (local.first().type == kind::cfws) local.parts.at(1);
-    const auto count = local.parts.size();
-    // Python: [-2] of a list of one is an IndexError.
-    if (local.last().type == kind::cfws) local.parts.at(count - 2);
-    return {std::move(local), std::string(value)};
+    return local;
 }
 
-parsed_copy get_local_part(text value) {
-    std::optional<token> leader;
-    if (first_in(value, CFWS_LEADER)) {
-        auto cfws = get_cfws(value);
-        leader = std::move(cfws.found);
-        value = cfws.rest;
-    }
+/// The rest may be of a text that was put together anew, which `anew` keeps.
+token get_local_part(text& value, std::string& anew) {
+    first_in(value, CFWS_LEADER);
+    const auto leader = take_cfws(value);
     if (value.empty()) throw HeaderParseError("expected local-part");
-    parsed start{{}, value};
-    try {
-        start = get_dot_atom(value);
-    } catch (const HeaderParseError&) {
-        try {
-            start = get_word(value);
-        } catch (const HeaderParseError&) {
-            if (value[0] != '\\' && in(value[0], PHRASE_ENDS)) throw;
-        }
-    }
-    if (leader) prepend(start.found, std::move(*leader));
-    value = start.rest;
-    token local{kind::local_part, "", {std::move(start.found)}};
-    if (value.empty() || (value[0] != '\\' && in(value[0], PHRASE_ENDS)))
-        return {std::move(local), std::string(value)};
-    auto again = get_obs_local_part(local.str() + std::string(value));
-    local.parts[0] = std::move(again.found);
-    return {std::move(local), std::move(again.rest)};
+    auto local = attempt(get_dot_atom, value);
+    if (!local) local = attempt(get_word, value);
+    if (!local && value[0] != '\\' && in(value[0], PHRASE_ENDS))
+        throw HeaderParseError("expected local-part");
+    if (!local) local = token();
+    prepend(*local, leader);
+    if (value.empty() || (value[0] != '\\' && in(value[0], PHRASE_ENDS))) return *local;
+    anew = local->str + std::string(value);
+    value = anew;
+    return get_obs_local_part(value);
 }
 
-parsed get_domain_literal(text value) {
-    token literal{kind::domain_literal, "", {}};
-    const auto ended_early = [&] {
-        if (value.empty()) literal.parts.push_back({kind::broken, "", {}});
-        return value.empty();
+/// The .value of what Python returns.
+std::string get_domain_literal(text& value) {
+    // Python puts a defect among the tokens, and then trips over it.
+    const auto more = [&] {
+        if (value.empty()) throw std::logic_error("the domain ends early");
     };
-    value.remove_prefix(1);  // "[": get_domain() looked
-    if (ended_early()) return {std::move(literal), value};
-    literal.parts.push_back({kind::plain, "[", {}});
-    if (in(value[0], WSP)) take(literal, value, get_fws(value));
-    take(literal, value, get_ptext(value, "[]", kind::plain));
-    if (ended_early()) return {std::move(literal), value};
-    if (in(value[0], WSP)) take(literal, value, get_fws(value));
-    if (ended_early()) return {std::move(literal), value};
+    take(value, 1);  // "[": get_domain() looked
+    more();
+    std::string literal = "[";
+    if (in(value[0], WSP)) literal += get_fws(value).value;
+    literal += get_ptext(value, "[]");
+    more();
+    if (in(value[0], WSP)) literal += get_fws(value).value;
+    more();
     if (value[0] != ']') throw HeaderParseError("expected ']' at end of domain-literal");
-    literal.parts.push_back({kind::plain, "]", {}});
-    value.remove_prefix(1);
-    take_cfws(literal, value);
-    return {std::move(literal), value};
+    take(value, 1);
+    take_cfws(value);
+    return literal + "]";
 }
 
-parsed get_domain(text value) {
-    token domain{kind::domain, "", {}};
-    std::optional<token> leader;
-    if (first_in(value, CFWS_LEADER)) {
-        auto cfws = get_cfws(value);
-        leader = std::move(cfws.found);
-        value = cfws.rest;
-    }
+/// Python: Domain.domain of what it returns, which is .value without white space.
+std::string get_domain(text& value) {
+    first_in(value, CFWS_LEADER);
+    take_cfws(value);
     if (value.empty()) throw HeaderParseError("expected domain");
-    parsed start{{}, value};
-    const bool literal = value[0] == '[';
-    if (literal) {
-        start = get_domain_literal(value);
+    std::string domain;
+    if (value[0] == '[') {
+        domain = get_domain_literal(value);
     } else {
-        try {
-            start = get_dot_atom(value);
-        } catch (const HeaderParseError&) {
-            start = get_atom(value);
+        const auto start = attempt(get_dot_atom, value);
+        domain = start ? start->value : get_atom(value).value;
+        if (value.starts_with('@')) throw HeaderParseError("invalid domain");
+        while (value.starts_with('.')) {
+            take(value, 1);
+            domain += "." + get_atom(value).value;
         }
-        if (start.rest.starts_with('@')) throw HeaderParseError("invalid domain");
     }
-    if (leader) prepend(start.found, std::move(*leader));
-    value = start.rest;
-    domain.parts.push_back(std::move(start.found));
-    while (!literal && value.starts_with('.')) {
-        domain.parts.push_back(DOT);
-        value.remove_prefix(1);
-        take(domain, value, get_atom(value));
-    }
-    return {std::move(domain), value};
-}
-
-/// Python: AddrSpec.  Its text may have been put together anew, so it comes with a copy of the rest.
-struct address {
-    token local;
-    std::optional<token> domain;
-    std::string rest;
-
-    std::string local_part() const;
-    std::string addr_spec() const;
-};
-
-address parse_addr_spec(text value) {
-    auto local = get_local_part(value);
-    if (!local.rest.starts_with('@')) return {std::move(local.found), {}, std::move(local.rest)};
-    auto domain = get_domain(text(local.rest).substr(1));
-    return {std::move(local.found), std::move(domain.found), std::string(domain.rest)};
+    return py::join("", py::split(domain));
 }
 
 /// Python: LocalPart.local_part, without the white space at the ends and around the dots.
-std::string address::local_part() const {
+std::string local_part(const token& local) {
     std::vector<token> res{DOT};
     bool last_is_tl = false;
-    auto all = local.parts[0].parts;
+    auto all = local.parts;
     all.push_back(DOT);
     for (const auto& tok : all) {
         if (tok.type == kind::cfws) continue;
         const auto last = res.back();
         if (last_is_tl && tok.type == kind::dot && last.last().type == kind::cfws)
-            res.back() = {kind::none, "", {last.parts.begin(), last.parts.end() - 1}};
-        const bool is_tl = tok.is_list();
-        if (is_tl && last.type == kind::dot && tok.first().type == kind::cfws)
-            res.push_back({kind::none, "", {tok.parts.begin() + 1, tok.parts.end()}});
+            res.back() = list_of(last.parts.begin(), last.parts.end() - 1);
+        last_is_tl = tok.is_list();
+        if (last_is_tl && last.type == kind::dot && tok.first().type == kind::cfws)
+            res.push_back(list_of(tok.parts.begin() + 1, tok.parts.end()));
         else
             res.push_back(tok);
-        last_is_tl = is_tl;
     }
-    return token{kind::none, "", {res.begin() + 1, res.end() - 1}}.value();
+    return list_of(res.begin() + 1, res.end() - 1).value;
 }
 
-std::string address::addr_spec() const {
-    auto lp = local_part();
-    if (lp.find_first_of(DOT_ATOM_ENDS) != lp.npos) lp = quote_string(lp);
-    if (!domain) return lp;
-    return lp + '@' + py::join("", py::split(domain->value()));
+/// Python: AddrSpec.
+struct address {
+    std::string local_part, addr_spec, rest;
+};
+
+address parse_addr_spec(text value) {
+    std::string anew;
+    const auto local = get_local_part(value, anew);
+    std::string domain;
+    if (value.starts_with('@')) {
+        take(value, 1);
+        domain = "@" + get_domain(value);
+    }
+    const auto name = local_part(local);
+    const bool quoted = name.find_first_of(DOT_ATOM_ENDS) != name.npos;
+    return {name, (quoted ? quote_string(name) : name) + domain, std::string(value)};
 }
 
-std::string get_obs_route(std::string_view value) {
-    while (starts_in(value, ", \t(")) {
-        if (value[0] == ',')
-            value.remove_prefix(1);
-        else
-            value = get_cfws(value).rest;
-    }
+void get_obs_route(text& value) {
+    while (starts_in(value, ", \t("))
+        if (!take_cfws(value)) take(value, 1);
     if (!value.starts_with('@')) throw HeaderParseError("expected obs-route domain");
-    value = get_domain(value.substr(1)).rest;
+    take(value, 1);
+    get_domain(value);
     while (value.starts_with(',')) {
-        value.remove_prefix(1);
+        take(value, 1);
         if (value.empty()) break;
-        if (in(value[0], CFWS_LEADER)) value = get_cfws(value).rest;
-        if (first_in(value, "@")) value = get_domain(value.substr(1)).rest;
+        take_cfws(value);
+        if (!first_in(value, "@")) continue;
+        take(value, 1);
+        get_domain(value);
     }
-    if (value.empty()) throw HeaderParseError("end of header while parsing obs-route");
-    if (value[0] != ':') throw HeaderParseError("expected ':' marking end of obs-route");
-    return std::string(value.substr(1));
+    if (!value.starts_with(':')) throw HeaderParseError("expected ':' marking end of obs-route");
+    take(value, 1);
 }
 
 }  // namespace
 
 std::pair<std::string, std::string> get_addr_spec(std::string_view value) {
     auto found = parse_addr_spec(value);
-    return {found.addr_spec(), std::move(found.rest)};
+    return {std::move(found.addr_spec), std::move(found.rest)};
 }
 
 std::pair<std::string, std::string> get_angle_addr(std::string_view value) {
-    if (first_in(value, CFWS_LEADER)) value = get_cfws(value).rest;
+    take_cfws(value);
     if (!value.starts_with('<')) throw HeaderParseError("expected angle-addr");
-    value.remove_prefix(1);
+    take(value, 1);
     // SMTP's null sender.
     if (first_in(value, ">")) return {"<>", std::string(value.substr(1))};
-    std::optional<address> found;
+    address found;
     try {
         found = parse_addr_spec(value);
     } catch (const HeaderParseError&) {
-        found = parse_addr_spec(get_obs_route(value));
+        get_obs_route(value);
+        found = parse_addr_spec(value);
     }
-    text rest = found->rest;
-    if (rest.starts_with('>')) rest.remove_prefix(1);
-    if (starts_in(rest, CFWS_LEADER)) rest = get_cfws(rest).rest;
-    const auto spec = found->addr_spec();
+    text rest = found.rest;
+    if (rest.starts_with('>')) take(rest, 1);
+    take_cfws(rest);
     // Python: the address of an empty local part has it twice.
-    return {found->local_part().empty() ? quote_string("") + spec : spec, std::string(rest)};
+    const auto twice = found.local_part.empty() ? quote_string("") : "";
+    return {twice + found.addr_spec, std::string(rest)};
 }
 
 }  // namespace addr_spec
