@@ -4,6 +4,7 @@ BUILD is a folder for a release build, build-release if it is not said.  Both se
 every round has both, in turn; a figure is the median of the rounds.  Needs a CPython that has smtpd.
 """
 
+import argparse
 import ast
 import importlib.util
 import io
@@ -174,8 +175,10 @@ def table(found):
     return "\n".join(rows)
 
 
-def main(build="build-release"):
-    folder = ROOT / build
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("build", metavar="BUILD", nargs="?", default="build-release")
+    folder = ROOT / parser.parse_args().build
     if not (folder / "build.ninja").exists():
         subprocess.run(["meson", "setup", folder, ROOT, "-Dbuildtype=release"], check=True)
     subprocess.run(["ninja", "-C", folder, "tests/smtpd/smtpd_server"], check=True)
@@ -189,4 +192,4 @@ def main(build="build-release"):
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()
