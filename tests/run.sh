@@ -51,7 +51,7 @@ sanitize() {
     done
     echo "== build-tsan"
     TSAN_OPTIONS=halt_on_error=1 run_tests build-tsan --suite test_channel_map --suite test_asyncore \
-        --suite test_asynchat --timeout-multiplier 5 || status=1
+        --suite test_asynchat --suite test_poller --suite test_platform --timeout-multiplier 5 || status=1
     return "$status"
 }
 
