@@ -48,8 +48,8 @@ class poller {
 public:
     virtual ~poller() = default;
 
-    /// Sets what `fd` is watched for, in place of what was said before; `none` forgets it, and
-    /// never fails.
+    /// Sets what `fd`, which is never negative, is watched for, in place of what was said before;
+    /// `none` forgets it, and never fails.
     ///
     /// Forget a descriptor before you close it: epoll and kqueue drop a closed one in silence, and
     /// its number may be the next socket's.
