@@ -38,7 +38,8 @@ public:
         const bool known = registered_[at];
         if (!control(known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, interest)) {
             if (errno == EPERM) {
-                files_.push_back({fd, interest & (events::read | events::write)});
+                const auto sides = interest & (events::read | events::write);
+                if (any(sides)) files_.push_back({fd, sides});
                 return;
             }
             if (errno != ENOENT && errno != EEXIST) throw_errno("epoll_ctl");

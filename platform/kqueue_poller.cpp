@@ -84,7 +84,8 @@ public:
 
         const auto mode = interest != events::none ? mode_of(fd) : 0;
         if (S_ISREG(mode) || S_ISDIR(mode)) {
-            always_.push_back({fd, interest & (events::read | events::write)});
+            const auto sides = interest & (events::read | events::write);
+            if (any(sides)) always_.push_back({fd, sides});
             return;
         }
         sync(fd, before, interest, S_ISCHR(mode));

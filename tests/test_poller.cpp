@@ -471,6 +471,16 @@ TEST_SUITE("watching") {
         CHECK(wait().empty());
     }
 
+    TEST_CASE_FIXTURE(fixture, "a file has no urgent bytes, and who waits for them waits") {
+        const auto file = a_file();
+        watch(file, priority);
+        const auto start = clock_type::now();
+        CHECK(wait(0.02).empty());
+        CHECK(clock_type::now() - start >= 20ms);
+        watch(file, priority | reads);
+        CHECK(wait(std::nullopt) == answer{{file.get(), reads}});
+    }
+
     TEST_CASE_FIXTURE(fixture, "files and others in one wait") {
         const auto file = a_file();
         auto [a, b] = socket_t::pair();
