@@ -194,8 +194,9 @@ std::string normalize_encoding(text encoding) {
 /// Bytes of `charset` as UTF-8, or as they are if that is unknown.
 std::string decode_charset(std::string bytes, const std::string& charset) {
     const auto name = normalize_encoding(charset);
+    if (name.empty()) return bytes;
     const auto converter = ::iconv_open("UTF-8", name.c_str());
-    if (name.empty() || converter == reinterpret_cast<iconv_t>(-1)) return bytes;
+    if (converter == reinterpret_cast<iconv_t>(-1)) return bytes;
     std::string out(bytes.size() * 4 + 16, '\0');
     char* from = bytes.data();
     char* to = out.data();
