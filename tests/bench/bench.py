@@ -184,7 +184,7 @@ def main():
     cases = [case for case in table.CASES if not options.case or case.name in options.case]
     arguments = " ".join(["sh tests/bench/run.sh", *sys.argv[1:]])
     results = {
-        "command": re.sub(r" --build \S+", "", arguments),
+        "command": re.sub(r" --(build|out) \S+", "", arguments),
         "machine": describe_machine(options.build, python, cores),
         "missing": missing,
         "settings": {"rounds": options.rounds, "seconds": options.seconds,
