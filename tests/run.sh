@@ -50,7 +50,8 @@ sanitize() {
         run_tests "$each" --no-suite docs --no-suite browser --timeout-multiplier 5 || status=1
     done
     echo "== build-tsan"
-    TSAN_OPTIONS=halt_on_error=1 run_tests build-tsan --suite test_channel_map --suite test_asyncore \
+    # ThreadSanitizer holds signals back until a call that it knows; select(2) alone is none.
+    TSAN_OPTIONS=halt_on_error=1 run_tests build-tsan --test-args='-tce=nor?a?wait?without?end' --suite test_channel_map --suite test_asyncore \
         --suite test_asynchat --suite test_poller --suite test_platform --timeout-multiplier 5 || status=1
     return "$status"
 }

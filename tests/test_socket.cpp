@@ -104,13 +104,17 @@ address::kernel_form place_to_go;
 
 /// Signal handlers that do something the fifth time.
 void write_at_last(int) {
+    const int error = errno;
     alarms_to_go = alarms_to_go - 1;
     if (alarms_to_go == 0) static_cast<void>(!::write(end_to_use, "x", 1));
+    errno = error;
 }
 void connect_at_last(int) {
+    const int error = errno;
     alarms_to_go = alarms_to_go - 1;
     const auto* name = reinterpret_cast<const sockaddr*>(&place_to_go.name);
     if (alarms_to_go == 0) static_cast<void>(::connect(end_to_use, name, place_to_go.length));
+    errno = error;
 }
 
 }  // namespace

@@ -147,7 +147,10 @@ struct note {
 
 class queue {
 public:
-    explicit queue(int fd) : fd_(fd) {}
+    /// `earlier`: the one that had the number, if any.
+    queue(int fd, queue* earlier) : before(earlier), fd_(fd) {}
+
+    queue* const before;  // kept: threads that shared nothing but a number need no common order
 
     /// Applies one change.  Returns: 0 or an errno.
     int apply(const struct kevent& change) {
@@ -359,7 +362,7 @@ int kqueue() {
         errno = EMFILE;
         return -1;
     }
-    delete queues[fd].exchange(new queue(fd), std::memory_order_acq_rel);
+    queues[fd] = new queue(fd, queues[fd]);
     return fd;
 }
 
