@@ -111,14 +111,24 @@ class Talk:
             return b""
         return self.reply()
 
+    def rest(self):
+        """Says that this is all.  What the server still replies; when it has closed, it has read everything."""
+        try:
+            self.sock.shutdown(socket.SHUT_WR)
+            return self.file.read()
+        except OSError:  # it has closed before
+            return b""
+
 
 def hold(port, dialogue):
-    """Says each piece of a dialogue when the one before it is answered.  The replies."""
+    """Says each piece of a dialogue when the one before it is answered.  The replies.
+
+    A piece may be answered by more than one; what is behind is read in the end."""
     with Talk(port) as talk:
         replies = [talk.reply()]
         for piece in dialogue:
             replies.append(talk.say(piece))
-        return replies
+        return [*replies, talk.rest()]
 
 
 def pour(port, data):
