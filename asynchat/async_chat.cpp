@@ -95,7 +95,10 @@ void async_chat::handle_read() {
     if (seen == 0) ac_in_buffer.borrow(data);
     else ac_in_buffer.append(data);
     parse_(seen, it);
-    if (it && incoming.empty()) incoming.release();
+    if (!it) return;
+    // An idle channel holds no memory.
+    if (incoming.empty()) incoming.release();
+    if (producer_fifo.empty()) producer_fifo.clear();
 }
 
 /// Keeps the memory of a buffer that a hook may see, edit or discard.
@@ -123,7 +126,7 @@ private:
     std::unique_ptr<std::string> held_;
 };
 
-void async_chat::parse_(std::size_t seen, const alive& it) {
+inline void async_chat::parse_(std::size_t seen, const alive& it) {
     loan_ kept(ac_in_buffer, it);
     const bool outer = std::exchange(parsing_, true);
     try {
@@ -142,7 +145,7 @@ void async_chat::parse_(std::size_t seen, const alive& it) {
 
 /// Delivers a message, or the part of one that has come.
 /// Returns: false if that is all: what is left may begin a delimiter, or the channel is gone.
-bool async_chat::parse_one_(std::size_t seen, const alive& it) {
+inline bool async_chat::parse_one_(std::size_t seen, const alive& it) {
     auto& wanted = get_terminator();
     if (wanted.number() != 0) return parse_count_(wanted.number(), it);
     if (!wanted.delimiter().empty()) return parse_delimiter_(wanted, seen, it);
@@ -151,7 +154,7 @@ bool async_chat::parse_one_(std::size_t seen, const alive& it) {
     return static_cast<bool>(it);
 }
 
-bool async_chat::parse_count_(std::ptrdiff_t count, const alive& it) {
+inline bool async_chat::parse_count_(std::ptrdiff_t count, const alive& it) {
     const auto size = static_cast<std::ptrdiff_t>(ac_in_buffer.size());
     if (size < count) {
         collect_incoming_data(ac_in_buffer);
@@ -171,7 +174,7 @@ bool async_chat::parse_count_(std::ptrdiff_t count, const alive& it) {
     return static_cast<bool>(it);
 }
 
-bool async_chat::parse_delimiter_(terminator_t& wanted, std::size_t seen, const alive& it) {
+inline bool async_chat::parse_delimiter_(terminator_t& wanted, std::size_t seen, const alive& it) {
     const auto length = wanted.delimiter().size();  // a hook may replace `wanted`
     const auto [before, whole] = wanted.find_in(ac_in_buffer, seen);
     const auto rest = ac_in_buffer.size() - before;
@@ -216,7 +219,7 @@ void async_chat::push(std::string_view data) {
 }
 
 /// Adds to the last bytes of the queue, to leave with them.
-void async_chat::join_last_(std::string_view data) {
+inline void async_chat::join_last_(std::string_view data) {
     auto* last = producer_fifo.empty() ? nullptr : std::get_if<byte_buffer>(&producer_fifo.back());
     if (last) last->append(data);
     else push_with_producer(data);
@@ -233,7 +236,7 @@ void async_chat::push_with_producer(std::string_view data) {
     queued_();
 }
 
-void async_chat::queued_() {
+inline void async_chat::queued_() {
     interest_changed();
     if (!coalesce_ || !parsing_) initiate_send();
 }
@@ -257,7 +260,10 @@ void async_chat::initiate_send() {
             handle_close();
             return;
         }
-        if (std::holds_alternative<byte_buffer>(first)) return send_first_(it);
+        if (std::holds_alternative<byte_buffer>(first)) {
+            send_first_(it);
+            break;
+        }
         const auto made = std::get<std::shared_ptr<producer>>(first);
         auto data = made->more();
         if (!it) return;
@@ -269,11 +275,12 @@ void async_chat::initiate_send() {
             producer_fifo.popleft();
         }
     }
+    if (it && !parsing_ && producer_fifo.empty()) producer_fifo.clear();
 }
 
 /// Sends some of the bytes that the queue begins with.  Their memory is kept here meanwhile: an
 /// override of send(), or a handle_close(), may discard the queue.
-void async_chat::send_first_(const alive& it) {
+inline void async_chat::send_first_(const alive& it) {
     auto& first = std::get<byte_buffer>(producer_fifo.front());
     const auto bytes = first.view();
     auto memory = first.lend();
@@ -294,7 +301,7 @@ void async_chat::send_first_(const alive& it) {
 }
 
 /// Ends send_first_(): drops what was sent, and gives the rest its memory back.
-void async_chat::sent_(std::string_view bytes, std::size_t count,
+inline void async_chat::sent_(std::string_view bytes, std::size_t count,
                        std::unique_ptr<std::string>& memory) {
     if (bytes.empty()) return;
     auto* first = producer_fifo.empty() ? nullptr : std::get_if<byte_buffer>(&producer_fifo.front());

@@ -37,7 +37,7 @@ fifo::entry fifo::popleft() {
     auto& [entries, head] = *queue_;
     ++head;
     if (head == entries.size()) {
-        clear();
+        queue_->clear();
     } else if (head > 64 && head > queue_->size()) {  // more dead entries than live ones
         entries.erase(entries.begin(), entries.begin() + static_cast<std::ptrdiff_t>(head));
         head = 0;

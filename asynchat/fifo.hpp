@@ -38,6 +38,7 @@ public:
     void appendleft(entry first);
     /// Throws: std::out_of_range if it is empty.  Python: IndexError.
     entry popleft();
+    /// Gives the memory back too, which popleft() keeps.
     void clear() noexcept;
 
     // 2.x

@@ -1,7 +1,5 @@
 #include <asynchat/terminator.hpp>
 
-#include <asynchat/find_prefix_at_end.hpp>
-
 #include <algorithm>
 
 namespace asynchat {
@@ -18,17 +16,6 @@ std::vector<std::uint32_t> borders_of(std::string_view text) {
         borders[n] = length;
     }
     return borders;
-}
-
-/// buffer.find(wanted), without calling memcmp() for a byte or two.
-std::size_t find_short(std::string_view buffer, std::string_view wanted) {
-    for (std::size_t at = 0; (at = buffer.find(wanted[0], at)) != buffer.npos; ++at) {
-        if (buffer.size() - at < wanted.size()) break;
-        std::size_t same = 1;
-        while (same < wanted.size() && buffer[at + same] == wanted[same]) ++same;
-        if (same == wanted.size()) return at;
-    }
-    return buffer.npos;
 }
 
 }  // namespace
@@ -57,14 +44,6 @@ terminator_t& terminator_t::operator=(terminator_t other) noexcept {
 bool operator==(const terminator_t& a, const terminator_t& b) noexcept {
     return a.is_none() == b.is_none() && a.is_number() == b.is_number() &&
            a.number() == b.number() && a.delimiter() == b.delimiter();
-}
-
-terminator_t::found terminator_t::find_in(std::string_view buffer, std::size_t seen) {
-    if (auto* on_heap = std::get_if<std::unique_ptr<long_delimiter>>(&value_))
-        return find_long(**on_heap, buffer, seen);
-    const auto wanted = delimiter();
-    if (const auto at = find_short(buffer, wanted); at != buffer.npos) return {at, true};
-    return {buffer.size() - find_prefix_at_end(buffer, wanted), false};
 }
 
 terminator_t::found terminator_t::find_long(long_delimiter& wanted, std::string_view buffer,

@@ -73,9 +73,13 @@ public:
         std::size_t before;  // bytes that stand before it
         bool whole;          // false: what follows `before` is but its beginning, or nothing
     };
-    /// Finds the first one in `buffer`.  If its first `seen` bytes are just what the last call left
-    /// over, a long delimiter is compared from there.
-    found find_in(std::string_view buffer, std::size_t seen);
+    /// Finds the first one in `buffer`; there must be a delimiter.  If the first `seen` bytes are
+    /// just what the last call left over, a long delimiter is compared from there.
+    found find_in(std::string_view buffer, std::size_t seen) {
+        if (auto* on_heap = std::get_if<std::unique_ptr<long_delimiter>>(&value_))
+            return find_long(**on_heap, buffer, seen);
+        return find_short(delimiter(), buffer);
+    }
 
 private:
     struct short_delimiter {
@@ -90,6 +94,15 @@ private:
     };
 
     void set(std::string_view delimiter);
+    static found find_short(std::string_view wanted, std::string_view buffer) {
+        for (std::size_t at = 0; (at = buffer.find(wanted[0], at)) != buffer.npos; ++at) {
+            const auto rest = buffer.substr(at, wanted.size());
+            std::size_t same = 1;
+            while (same < rest.size() && rest[same] == wanted[same]) ++same;
+            if (same == rest.size()) return {at, same == wanted.size()};
+        }
+        return {buffer.size(), false};
+    }
     static found find_long(long_delimiter& wanted, std::string_view buffer, std::size_t seen);
 
     std::variant<none_t, std::ptrdiff_t, short_delimiter, std::unique_ptr<long_delimiter>> value_;

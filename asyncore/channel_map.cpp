@@ -102,6 +102,12 @@ void channel_map::let_go(entry& at) {
     at.value.reset();
 }
 
+/// Ends a turn: what was dropped in it goes, by destructors that are the user's.
+void channel_map::let_all_go() {
+    if (!dropped_.empty()) static_cast<void>(std::exchange(dropped_, {}));
+    compact();
+}
+
 bool channel_map::erase(int fd) {
     const auto at = place_of(fd);
     if (at == nobody) return false;
@@ -191,9 +197,9 @@ void channel_map::forget_all_told() {
     ask_everyone();
 }
 
-void channel_map::interest_changed(int fd) {
+void channel_map::note_changed(int fd) {
     const auto at = place_of(fd);
-    if (at != nobody && at != served_) note(at);
+    if (at != nobody) note(at);
 }
 
 void channel_map::note(place at) {
@@ -304,25 +310,15 @@ void channel_map::wait(platform::timeout limit, std::vector<event>& happened) {
 }
 
 channel_map::turn::turn(channel_map& map, platform::timeout limit, delivery how)
-    : map_(map), how_(how), served_outside_(std::exchange(map.served_, nobody)), counted_(map),
-      events_(std::exchange(map.spare_, {})) {
+    : map_(map), how_(how), counted_(map) {
+    map_.served_ = no_one;  // if this turn runs in a hook, its channel is like any other now
+    events_.swap(map_.spare_);
     events_.clear();
     map_.ready_.clear();  // who was found closed since is noted, and so found again
     map_.ask_changed(how);
     map_.ask_scanned(how);
     if (map_.check_promises) map_.check_everyone();
     map_.wait(limit, events_);
-}
-
-channel_map::turn::~turn() {
-    map_.spare_.swap(events_);
-    map_.served_ = served_outside_;
-}
-
-channel_map::turn::under_way::~under_way() {
-    if (--map_.turns_ > 0) return;
-    const auto gone = std::exchange(map_.dropped_, {});
-    map_.compact();
 }
 
 void channel_map::turn::ask_again(const event& each) {

@@ -71,7 +71,9 @@ public:
     /// Asks every channel at the next turn, whatever it promised.
     void ask_everyone() noexcept { everyone_ = true; }
     /// Notes that the answers of the channel under `fd` may have changed.
-    void interest_changed(int fd);
+    void interest_changed(int fd) {
+        if (fd != served_) note_changed(fd);
+    }
     /// Whether each turn verifies the promise of asked_every_turn_, and throws std::logic_error
     /// where it is broken.  Starts as whether the environment has ASYNCORE_CHECK.
     bool check_promises = checked_by_default();
@@ -106,7 +108,9 @@ private:
     place place_of(int fd) const noexcept;
     void put(entry& at, channel& value);
     void let_go(entry& at);
+    void let_all_go();
     void note(place at);
+    void note_changed(int fd);
     void compact();
 
     platform::poller& waiter();
@@ -129,7 +133,8 @@ private:
     unsigned forks_ = 0;           // fork_count() when waiter_ was made
     int interrupt_ = -1;
     bool everyone_ = true;
-    place served_ = nobody;        // whose hooks are running: it is asked when they are done
+    static constexpr int no_one = -2;
+    int served_ = no_one;          // whose hooks are running: it is asked when they are done
     place_set changed_;            // to ask at the next turn
     place_set scanned_;            // to ask at every turn
     place_set ready_;              // to serve in this turn
@@ -142,7 +147,7 @@ class channel_map::turn {
 public:
     /// Throws: what a predicate throws; what poller::watch() and wait() throw; KeyboardInterrupt.
     turn(channel_map& map, platform::timeout limit, delivery how);
-    ~turn();
+    ~turn() { map_.spare_.swap(events_); }
     turn(const turn&) = delete;
     turn& operator=(const turn&) = delete;
 
@@ -154,14 +159,15 @@ public:
     void serve(const event& each, Hook hook) {
         auto& entry = map_.entries_[each.at];
         if (entry.serial != each.serial || !entry.value) return;
-        map_.served_ = each.at;
+        map_.served_ = entry.fd;
         try {
             hook(*entry.value);
         } catch (...) {
+            map_.served_ = no_one;
             map_.ask_everyone();
             throw;
         }
-        map_.served_ = nobody;
+        map_.served_ = no_one;
         ask_again(each);
     }
 
@@ -169,7 +175,9 @@ private:
     /// Counts turns under way; lets go of what was dropped when there are none.
     struct under_way {
         explicit under_way(channel_map& map) noexcept : map_(map) { ++map_.turns_; }
-        ~under_way();
+        ~under_way() {
+            if (--map_.turns_ == 0) map_.let_all_go();
+        }
         channel_map& map_;
     };
 
@@ -177,7 +185,6 @@ private:
 
     channel_map& map_;
     const delivery how_;
-    const place served_outside_;  // when this turn runs in a hook
     under_way counted_;
     std::vector<event> events_;
 };

@@ -1,9 +1,11 @@
 // The map as a dict, and the turns that it takes.
+#include <asynchat/asynchat.hpp>
 #include <asyncore/asyncore.hpp>
 
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <random>
 #include <string>
@@ -160,6 +162,31 @@ TEST_CASE_FIXTURE(fixture, "edits behind add_channel's back are seen by the next
     c.wants_write = true;
     asyncore::loop(0.0, false, &map, 1);
     CHECK(std::count(log.begin(), log.end(), "write c") == 1);
+}
+
+TEST_CASE_FIXTURE(fixture, "a new channel under the served descriptor is asked after it changes") {
+    struct chat : asynchat::async_chat {
+        using async_chat::async_chat;
+        std::function<void()> act;
+        void handle_read() override { act(); }
+    };
+    auto [ours, theirs] = socket_t::pair();
+    auto [new_ours, new_theirs] = socket_t::pair();
+    auto first = asyncore::spawn<chat>(std::move(ours), &map);
+    std::shared_ptr<chat> second;
+    first->act = [&] {
+        const int fd = first->_fileno;
+        first->close();
+        REQUIRE(::dup(new_ours.fileno()) == fd);
+        second = asyncore::spawn<chat>(socket_t(asyncore::platform::unique_fd(fd)), &map);
+        asyncore::loop(0.0, false, &map, 1);
+        second->producer_fifo.append(asyncore::byte_buffer("x"));
+        second->interest_changed();
+    };
+    theirs.send("!");
+    asyncore::loop(0.0, false, &map, 2);
+    std::array<char, 8> got{};
+    CHECK(new_theirs.recv(got).count == 1);
 }
 
 TEST_CASE_FIXTURE(fixture, "a value need not be a dispatcher") {
