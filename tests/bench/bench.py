@@ -140,19 +140,16 @@ def run_counts(bench, servers, build, say):
         if name in compiled or name in ("ours-select", "ours-poll", *table.CPYTHON):
             attempt("system_calls", name, lambda: counts.system_calls(bench, server, 100))
         if name in compiled:
-            loads = {"100 × 1": (["--connections", 100], ()),
-                     "100 × 16": (["--connections", 100, "--in-flight", 16], ()),
-                     "100 × 16, coalesced": (["--connections", 100, "--in-flight", 16],
-                                             ("--coalesce",))}
             attempt("allocations", name, lambda: {
                 title: counts.allocations(bench, server, module, load, options)
-                for title, (load, options) in loads.items()} if module.exists() else None)
+                for title, (load, options) in table.COUNTED.items()} if module.exists() else None)
         if name in compiled or name in ("ours-asked", "cpython-poll"):
             attempt("memory", name, lambda: [counts.memory_per_connection(bench, server, greet)
                                              for greet in (False, True)])
         if name in ("bare", "ours", "libev", "libuv") and counts.have_valgrind():
             attempt("instructions", name, lambda: {
-                f"{n} × 1": counts.instructions(bench, server, n) for n in (1, 100)})
+                title: counts.instructions(bench, server, load, options)
+                for title, (load, options) in table.COUNTED.items()})
     return {kind: found for kind, found in result.items() if found}
 
 

@@ -110,6 +110,14 @@ CASES = (
          kind="connect"),
 )
 
+# What is counted and not timed: the generator's arguments, and the server's.
+COUNTED = {
+    "1 × 1": (("--connections", 1), ()),
+    "100 × 1": (("--connections", 100), ()),
+    "100 × 16": (("--connections", 100, "--in-flight", 16), ()),
+    "100 × 16, coalesced": (("--connections", 100, "--in-flight", 16), ("--coalesce",)),
+}
+
 # The curve: each mechanism of ours, and CPython's, over the number of connections.
 MECHANISMS = ("ours-select", "ours-poll", "ours-epoll", *CPYTHON)
 CURVE_CONNECTIONS = (1, 3, 10, 30, 100, 300, 1000, 3000, 9000)

@@ -93,7 +93,7 @@ def have_valgrind():
     return shutil.which("valgrind") is not None
 
 
-def instructions(bench, server, connections):
+def instructions(bench, server, load, options):
     """Instructions in user space per request, and by function, with callgrind.
 
     The difference of two runs, so that start, connecting and end are not in it.
@@ -104,10 +104,8 @@ def instructions(bench, server, connections):
         with tempfile.TemporaryDirectory() as directory:
             out = pathlib.Path(directory) / "profile"
             wrapper = ["valgrind", "-q", "--tool=callgrind", f"--callgrind-out-file={out}"]
-            with running(server, bench.server_core, wrapper=wrapper,
-                         options=("--coalesce",)) as (_, port):
-                bench.generator.run(["echo", port, "--connections", connections, "--requests",
-                                     requests])
+            with running(server, bench.server_core, wrapper=wrapper, options=options) as (_, port):
+                bench.generator.run(["echo", port, *load, "--requests", requests])
             total[requests], by_function[requests] = read_profile(out)
     spent = many - few
     functions = {name: (count - by_function[few].get(name, 0)) / spent
