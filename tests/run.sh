@@ -51,8 +51,9 @@ sanitize() {
     done
     echo "== build-tsan"
     # ThreadSanitizer holds signals back until a call that it knows; select(2) alone is none.
-    TSAN_OPTIONS=halt_on_error=1 run_tests build-tsan --test-args='-tce=nor?a?wait?without?end' --suite test_channel_map --suite test_asyncore \
-        --suite test_asynchat --suite test_poller --suite test_platform --timeout-multiplier 5 || status=1
+    TSAN_OPTIONS=halt_on_error=1 run_tests build-tsan --timeout-multiplier 5 \
+        --test-args='-tce=nor?a?wait?without?end' --suite test_channel_map --suite test_asyncore \
+        --suite test_asynchat --suite test_poller --suite test_platform || status=1
     return "$status"
 }
 

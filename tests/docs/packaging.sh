@@ -63,6 +63,6 @@ pkg_check_modules(asynchat REQUIRED IMPORTED_TARGET asynchat)
 add_executable(user user.cpp)
 target_link_libraries(user PRIVATE PkgConfig::asynchat)
 END
-cmake -S cmake-user -B cmake-user/build >cmake.log 2>&1 || { cat cmake.log; exit 1; }
+cmake -G Ninja -S cmake-user -B cmake-user/build >cmake.log 2>&1 || { cat cmake.log; exit 1; }
 cmake --build cmake-user/build >cmake.log 2>&1 || { cat cmake.log; exit 1; }
 cmake-user/build/user
