@@ -10,7 +10,8 @@ import pathlib
 import re
 import subprocess
 import sys
-import tempfile
+
+from compiler import compiled
 
 NOT_RUN = {"text", "console", "sh", "diff"}
 
@@ -36,35 +37,33 @@ def run(command, where):
     return done.returncode == 0
 
 
-def check_cpp(code, where, compiler, folder):
-    source, program = folder / "block.cpp", folder / "block"
-    source.write_text(code)
+def check_cpp(code, where, compiler):
     at = compiler.index("--")
-    command = [*compiler[:at], str(source), "-o", str(program), *compiler[at + 1:]]
-    return run(command, where) and run([str(program)], where)
+    program = compiled(where.replace(":", "-"), code, compiler[:at], compiler[at + 1:])
+    if program is None:
+        print(f"{where}: does not compile")
+        return False
+    return run([str(program)], where)
 
 
-def check_python(code, where, folder):
+def check_python(code, where):
     if importlib.util.find_spec("asyncore") is None and re.search("asyncore|asynchat", code):
         print(f"{where}: not run, this Python has no asyncore")
         return None
-    source = folder / "block.py"
-    source.write_text(code)
-    return run([sys.executable, "-W", "ignore::DeprecationWarning", str(source)], where)
+    return run([sys.executable, "-W", "ignore::DeprecationWarning", "-c", code], where)
 
 
 def main(document, compiler):
     results = []
-    with tempfile.TemporaryDirectory() as name:
-        for line, language, code in blocks(document.read_text()):
-            where = f"{document.name}:{line}"
-            if language == "cpp":
-                results.append(check_cpp(code, where, compiler, pathlib.Path(name)))
-            elif language == "python":
-                results.append(check_python(code, where, pathlib.Path(name)))
-            elif language not in NOT_RUN:
-                print(f"{where}: what is ```{language}?")
-                results.append(False)
+    for line, language, code in blocks(document.read_text()):
+        where = f"{document.name}:{line}"
+        if language == "cpp":
+            results.append(check_cpp(code, where, compiler))
+        elif language == "python":
+            results.append(check_python(code, where))
+        elif language not in NOT_RUN:
+            print(f"{where}: what is ```{language}?")
+            results.append(False)
     counts = results.count(True), results.count(False), results.count(None)
     print("%d passed, %d failed, %d skipped" % counts)
     return 1 if counts[1] else 0

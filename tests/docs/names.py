@@ -14,11 +14,11 @@ import importlib
 import inspect
 import pathlib
 import re
-import subprocess
 import sys
-import tempfile
 import types
 import warnings
+
+from compiler import compiled
 
 MODULES = "asyncore", "asynchat"
 warnings.simplefilter("ignore", DeprecationWarning)
@@ -70,15 +70,6 @@ def program(rows):
     return "\n".join([*lines, "int main() {}", ""])
 
 
-def compiles(text, compiler):
-    with tempfile.TemporaryDirectory() as folder:
-        source = pathlib.Path(folder, "names.cpp")
-        source.write_text(text)
-        done = subprocess.run([*compiler, "-fsyntax-only", str(source)], capture_output=True, text=True)
-    print(done.stderr)
-    return done.returncode == 0
-
-
 def compare(what, missing, unknown):
     for each in missing:
         print(what, "lacks", *each)
@@ -102,7 +93,7 @@ def main(guide, list_, *compiler):
     rows = list(names_in_guide(pathlib.Path(guide).read_text()))
     in_guide = {(where, name) for where, name, _ in rows}
     good &= compare("the guide", wanted - in_guide, in_guide - wanted)
-    good &= compiles(program(rows), compiler)
+    good &= compiled("names", program(rows), compiler) is not None
     print(f"{len(in_guide & wanted)} of {len(wanted)} names")
     return 0 if good else 1
 

@@ -1,13 +1,25 @@
 #!/bin/sh
 # packaging.sh ROOT COMPILER: the library as others use it: installed and found by pkg-config, from
-# CMake, and as a Meson subproject; static and shared.
+# CMake, and as a Meson subproject; static and shared.  What is built stays in the folder packaging/,
+# for the next run; all that is installed, and all users, are made anew.
 set -eu
 root=$1
 export CXX="$2"
-work=$(mktemp -d)
-trap 'rm -r "$work"' EXIT
+mkdir -p packaging
+cd packaging
+work=$PWD
+rm -rf in-static in-shared user-static user-shared cmake-user
 unset DESTDIR MESON_BUILD_ROOT MESON_SOURCE_ROOT
-cd "$work"
+
+# logged COMMAND ...: its output, where it fails.
+logged() {
+    "$@" >log 2>&1 || { cat log; exit 1; }
+}
+
+# configured FOLDER SOURCE [OPTION ...]: meson setup, once.
+configured() {
+    [ -f "$1/build.ninja" ] || logged meson setup "$@"
+}
 
 cat >user.cpp <<'END'
 #include <asynchat/asynchat.hpp>
@@ -21,9 +33,9 @@ END
 
 for kind in static shared; do
     echo "== $kind, installed, with pkg-config"
-    meson setup "$kind" "$root" -Dprograms=false -Ddefault_library=$kind --prefix "$work/in-$kind" \
-        --libdir lib >"$kind.log" 2>&1 || { cat "$kind.log"; exit 1; }
-    meson install -C "$kind" >"$kind.log" 2>&1 || { cat "$kind.log"; exit 1; }
+    configured "$kind" "$root" -Dprograms=false -Ddefault_library=$kind --prefix "$work/in-$kind" \
+        --libdir lib
+    logged meson install -C "$kind"
     # Nothing of ours lies bare in the system's include folder.
     [ "$(ls "in-$kind/include")" = asyncore-cpp ]
     export PKG_CONFIG_PATH="$work/in-$kind/lib/pkgconfig" LD_LIBRARY_PATH="$work/in-$kind/lib"
@@ -35,16 +47,15 @@ done
 echo "== a Meson subproject"
 mkdir -p meson-user/subprojects
 cp user.cpp meson-user/
-ln -s "$root" meson-user/subprojects/asyncore-cpp
+ln -sfn "$root" meson-user/subprojects/asyncore-cpp
 cat >meson-user/meson.build <<'END'
 project('user', 'cpp', default_options : 'cpp_std=c++20')
 asynchat = dependency('asynchat', fallback : ['asyncore-cpp', 'asynchat_dep'])
 test('user', executable('user', 'user.cpp', dependencies : asynchat))
 END
 unset PKG_CONFIG_PATH
-meson setup meson-user/build meson-user --wrap-mode=forcefallback >meson.log 2>&1 ||
-    { cat meson.log; exit 1; }
-meson test -C meson-user/build >meson.log 2>&1 || { cat meson.log; exit 1; }
+configured meson-user/build meson-user --wrap-mode=forcefallback
+logged meson test -C meson-user/build
 
 if ! command -v cmake >/dev/null; then
     echo "== CMake is not installed: not tried"
@@ -63,6 +74,6 @@ pkg_check_modules(asynchat REQUIRED IMPORTED_TARGET asynchat)
 add_executable(user user.cpp)
 target_link_libraries(user PRIVATE PkgConfig::asynchat)
 END
-cmake -G Ninja -S cmake-user -B cmake-user/build >cmake.log 2>&1 || { cat cmake.log; exit 1; }
-cmake --build cmake-user/build >cmake.log 2>&1 || { cat cmake.log; exit 1; }
+logged cmake -G Ninja -S cmake-user -B cmake-user/build
+logged cmake --build cmake-user/build
 cmake-user/build/user

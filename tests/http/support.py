@@ -159,11 +159,12 @@ def wait_until_read(sock):
 
 
 def wait_until(true):
-    end = time.monotonic() + PATIENCE
+    end, pause = time.monotonic() + PATIENCE, 0.001
     while not true():
         if time.monotonic() > end:
             raise TimeoutError("it never became true")
-        time.sleep(0.001)
+        time.sleep(pause)
+        pause = min(pause * 2, 0.1)  # to ask is not cheap
 
 
 def is_readable(sock):

@@ -1,0 +1,36 @@
+"""Compiles a program once for each state of what it is made of, and keeps it in the folder programs/."""
+import glob
+import hashlib
+import os
+import pathlib
+import subprocess
+
+
+def state_of(code, command):
+    """A name for what goes into a program: its text, the command, and each file that the command names or includes."""
+    files = [word for word in command if os.path.isfile(word)]
+    for word in command:
+        if word.startswith("-I"):
+            files += sorted(glob.glob(word[2:] + "/*/*.hpp"))
+    state = hashlib.sha256("\0".join([code, *command]).encode())
+    for file in files:
+        state.update(pathlib.Path(file).read_bytes())
+    return state.hexdigest()[:16]
+
+
+def compiled(label, code, compiler, libraries=()):
+    """The path of the program, or None after printing why it did not compile.  `label` names it, and an earlier one of
+    that label goes."""
+    folder = pathlib.Path("programs")
+    folder.mkdir(exist_ok=True)
+    program = folder / f"{label}-{state_of(code, [*compiler, *libraries])}"
+    if program.exists():
+        return program
+    for earlier in folder.glob(f"{label}-????????????????*"):
+        earlier.unlink()
+    source = folder / f"{program.name}.cpp"
+    source.write_text(code)
+    done = subprocess.run([*compiler, str(source), "-o", str(program), *libraries],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300)
+    print(done.stdout, end="")
+    return program if done.returncode == 0 else None
