@@ -22,8 +22,8 @@ public:
     using asyncore::dispatcher::recv;
 
     /// Class attributes: what a new object starts with.  Differs: D1 - 4096, as the manual says.
-    static inline std::uint32_t default_ac_in_buffer_size = 4096;
-    static inline std::uint32_t default_ac_out_buffer_size = 4096;
+    [[gnu::visibility("default")]] static inline std::uint32_t default_ac_in_buffer_size = 4096;
+    [[gnu::visibility("default")]] static inline std::uint32_t default_ac_out_buffer_size = 4096;
     /// Differs: D8 - they are there, and do nothing: C++ strings are bytes.
     static constexpr bool use_encoding = false;
     static constexpr const char* encoding = "latin-1";

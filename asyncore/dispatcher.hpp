@@ -39,8 +39,8 @@ private:
 class dispatcher : public channel {
 public:
     /// Class attributes: what a new object starts with.  For the whole process.
-    static inline bool default_debug = false;
-    static inline log_types default_ignore_log_types{"warning"};
+    [[gnu::visibility("default")]] static inline bool default_debug = false;
+    [[gnu::visibility("default")]] static inline log_types default_ignore_log_types{"warning"};
 
     bool debug = default_debug;
     bool connected = false;

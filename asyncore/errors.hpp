@@ -10,23 +10,25 @@
 
 namespace asyncore {
 
+// One type on both sides of a shared library, in a program compiled with -fvisibility=hidden too.
+
 /// Raise it in a hook to leave loop().
-class ExitNow : public std::runtime_error {
+class [[gnu::visibility("default")]] ExitNow : public std::runtime_error {
 public:
     explicit ExitNow(const std::string& message = "") : std::runtime_error(message) {}
 };
 
 /// A hook that the class had to supply and did not.
-class NotImplementedError : public std::logic_error {
+class [[gnu::visibility("default")]] NotImplementedError : public std::logic_error {
     using std::logic_error::logic_error;
 };
 
 /// What loop() throws on SIGINT where interrupt_on_sigint() asked for it.  As in Python not an
 /// "ordinary" exception: `catch (const std::exception&)` lets it pass.
-struct KeyboardInterrupt {};
+struct [[gnu::visibility("default")]] KeyboardInterrupt {};
 
 /// What a port throws for sys.exit(code); main() catches it.  Not an ordinary exception either.
-struct SystemExit {
+struct [[gnu::visibility("default")]] SystemExit {
     int code = 0;
 };
 

@@ -24,10 +24,16 @@ configured() {
 cat >user.cpp <<'END'
 #include <asynchat/asynchat.hpp>
 #include <asyncore/asyncore.hpp>
+// What the program sets the library sees, and the other way round.
 int main() {
-    asynchat::async_chat chat;
-    chat.push("hello");
-    return chat.producer_fifo.size() == 1 && asyncore::socket_map.empty() ? 0 : 1;
+    asynchat::async_chat::default_ac_out_buffer_size = 2;
+    asyncore::dispatcher::default_debug = true;
+    auto chat = std::make_unique<asynchat::async_chat>();
+    chat->push("hello");
+    if (chat->producer_fifo.size() != 3 || !chat->debug || !asyncore::socket_map.empty()) return 1;
+    const asyncore::alive it(*chat);
+    chat.reset();
+    return it ? 1 : 0;
 }
 END
 
@@ -40,7 +46,7 @@ for kind in static shared; do
     [ "$(ls "in-$kind/include")" = asyncore-cpp ]
     export PKG_CONFIG_PATH="$work/in-$kind/lib/pkgconfig" LD_LIBRARY_PATH="$work/in-$kind/lib"
     # shellcheck disable=SC2046
-    $CXX -std=c++20 user.cpp -o "user-$kind" $(pkg-config --cflags --libs --static asynchat)
+    $CXX -std=c++20 -fvisibility=hidden user.cpp -o "user-$kind" $(pkg-config --cflags --libs --static asynchat)
     "./user-$kind"
 done
 
