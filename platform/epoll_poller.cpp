@@ -3,9 +3,11 @@
 // Hazards:
 // - A registered descriptor reports EPOLLHUP and EPOLLERR even when asked for nothing: a channel
 //   that wants nothing must leave the set.
-// - The kernel registers the open file, not the number.  A closed number leaves the set in silence
-//   unless a duplicate keeps the file open; so a cached "already registered" may be wrong either
-//   way, and ADD and MOD each fall back on the other.
+// - The kernel registers the open file, not the number.  A closed number leaves the set in silence;
+//   so a cached "already registered" may be wrong, and ADD and MOD each fall back on the other.
+// - If a duplicate keeps the file open, the closed number stays in the set, can no longer be removed,
+//   and reports for ever.  So each registration carries a serial number of ours; what reports under
+//   an old one is such a ghost, and only a new set is free of it.
 // - Regular files are refused with EPERM; select(2) and poll(2) say that they are always ready.
 #include <platform/error.hpp>
 #include <platform/pollers.hpp>
@@ -32,22 +34,24 @@ public:
     void watch(int fd, events interest) override {
         const auto at = static_cast<std::size_t>(fd);
         if (interest == events::none) return forget(fd);
-        if (at >= registered_.size()) registered_.resize(at + 1, false);
+        if (at >= registered_.size()) registered_.resize(at + 1);
         std::erase_if(files_, [fd](const ready& file) { return file.fd == fd; });
 
-        const bool known = registered_[at];
-        if (!control(known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, interest)) {
+        const bool known = registered_[at].interest != events::none;
+        registration wanted{interest, known ? registered_[at].serial : ++last_serial_};
+        if (!control(known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, wanted)) {
             if (errno == EPERM) {
                 const auto sides = interest & (events::read | events::write);
                 if (any(sides)) files_.push_back({fd, sides});
                 return;
             }
             if (errno != ENOENT && errno != EEXIST) throw_errno("epoll_ctl");
-            if (!control(known ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, interest))
+            if (known) wanted.serial = ++last_serial_;  // the number is another file's by now
+            if (!control(known ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, wanted))
                 throw_errno("epoll_ctl");
         }
         count_ += !known;
-        registered_[at] = true;
+        registered_[at] = wanted;
     }
 
     std::string_view name() const noexcept override { return "epoll"; }
@@ -60,27 +64,49 @@ protected:
             ::epoll_wait(kernel_.get(), room_.get(), static_cast<int>(room_size_), wait);
         if (count < 0 && errno == EINTR) return false;
         if (count < 0) throw_errno("epoll_wait");
-        for (const auto& event : std::span(room_.get(), static_cast<std::size_t>(count)))
-            found.push_back({event.data.fd, static_cast<events>(event.events)});
+        bool ghosts = false;
+        for (const auto& event : std::span(room_.get(), static_cast<std::size_t>(count))) {
+            const auto fd = static_cast<std::uint32_t>(event.data.u64);
+            if (registered_[fd].interest != events::none &&
+                registered_[fd].serial == event.data.u64 >> 32)
+                found.push_back({static_cast<int>(fd), static_cast<events>(event.events)});
+            else ghosts = true;
+        }
         found.insert(found.end(), files_.begin(), files_.end());
-        return true;
+        return !(ghosts && leave_ghosts()) || !found.empty();
     }
 
 private:
-    bool control(int operation, int fd, events interest) {
+    struct registration {
+        events interest = events::none;  // none: it is not registered
+        std::uint32_t serial = 0;
+    };
+
+    bool control(int operation, int fd, registration wanted) {
         epoll_event event{};
-        event.events = static_cast<std::uint32_t>(interest);
-        event.data.fd = fd;
+        event.events = static_cast<std::uint32_t>(wanted.interest);
+        event.data.u64 = std::uint64_t{wanted.serial} << 32 | static_cast<std::uint32_t>(fd);
         return ::epoll_ctl(kernel_.get(), operation, fd, &event) == 0;
     }
 
     void forget(int fd) {
         const auto at = static_cast<std::size_t>(fd);
         std::erase_if(files_, [fd](const ready& file) { return file.fd == fd; });
-        if (at >= registered_.size() || !registered_[at]) return;
-        control(EPOLL_CTL_DEL, fd, events::none);  // fails if it is closed: gone all the same
-        registered_[at] = false;
+        if (at >= registered_.size() || registered_[at].interest == events::none) return;
+        control(EPOLL_CTL_DEL, fd, {});  // fails if it is closed: gone, or a ghost
+        registered_[at] = {};
         --count_;
+    }
+
+    /// Moves to a new set, if there is a descriptor for it.  Who is closed by now stays behind.
+    bool leave_ghosts() {
+        unique_fd made(::epoll_create1(EPOLL_CLOEXEC));
+        if (made.get() < 0) return false;
+        kernel_ = std::move(made);
+        for (std::size_t fd = 0; fd < registered_.size(); ++fd)
+            if (registered_[fd].interest != events::none)
+                control(EPOLL_CTL_ADD, static_cast<int>(fd), registered_[fd]);
+        return true;
     }
 
     /// One wait reports all that is ready, so there must be room for all that is watched.  The
@@ -92,9 +118,10 @@ private:
     }
 
     unique_fd kernel_;
-    std::vector<bool> registered_;  // by descriptor
-    std::size_t count_ = 0;         // how many are
-    std::vector<ready> files_;      // always ready: what EPERM said
+    std::vector<registration> registered_;  // by descriptor
+    std::uint32_t last_serial_ = 0;
+    std::size_t count_ = 0;     // how many are registered
+    std::vector<ready> files_;  // always ready: what EPERM said
     std::unique_ptr<epoll_event[]> room_;
     std::size_t room_size_ = 0;
 };

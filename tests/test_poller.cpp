@@ -570,6 +570,40 @@ TEST_SUITE("watching") {
         CHECK(wait().empty());
     }
 
+    TEST_CASE_FIXTURE(fixture, "closed behind its back, while a duplicate keeps the file open") {
+        auto [a, b] = socket_t::pair();
+        auto [c, d] = socket_t::pair();
+        const int number = a.fileno();
+        const auto twin = duplicate(number, 0);
+        watch(a, reads);
+        watch(c, reads);
+        a.close();
+        b.send("x");  // which the twin can read
+        unique_fd again;
+        SUBCASE("forgotten after that") {
+            watch(number, none);
+            CHECK(wait().empty());
+            CHECK(wait(20ms).empty());
+        }
+        SUBCASE("and its number used again") {
+            again = duplicate(c.fileno(), number);
+            REQUIRE(again.get() == number);
+            watch(again, reads);
+            CHECK(wait().empty());
+        }
+        SUBCASE("forgotten, and its number used again") {
+            watch(number, none);
+            again = duplicate(c.fileno(), number);
+            REQUIRE(again.get() == number);
+            watch(again, reads);
+            CHECK(wait().empty());
+        }
+        d.send("x");
+        auto expected = answer{{c.fileno(), reads}};
+        if (again.get() >= 0) expected[number] = reads;
+        CHECK(wait() == expected);
+    }
+
     TEST_CASE_FIXTURE(fixture, "duplicates are descriptors of their own") {
         auto [a, b] = socket_t::pair();
         auto twin = duplicate(a.fileno(), 0);
