@@ -52,6 +52,11 @@ void drop_first(byte_buffer& buffer, std::ptrdiff_t count) {
 
 }  // namespace
 
+void async_chat::init(asyncore::socket_t sock, asyncore::channel_map* map) {
+    async_chat::discard_buffers();
+    dispatcher::init(std::move(sock), map);
+}
+
 void async_chat::collect_incoming_data(std::string_view) {
     throw asyncore::NotImplementedError("must be implemented in subclass");
 }

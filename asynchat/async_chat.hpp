@@ -49,6 +49,9 @@ public:
     explicit async_chat(asyncore::socket_t sock, asyncore::channel_map* map = nullptr)
         : dispatcher(std::move(sock), map) {}
 
+    /// dispatcher's, with empty buffers.
+    void init(asyncore::socket_t sock, asyncore::channel_map* map = nullptr);
+
     /// Called with a part of a message.  `data` is valid for the call.
     /// Throws: NotImplementedError, unless overridden; as does found_terminator().
     virtual void collect_incoming_data(std::string_view data);

@@ -13,22 +13,37 @@ void fifo::queue::clear() noexcept {
     head = 0;
 }
 
-fifo& fifo::operator=(fifo&& other) noexcept {
-    clear();
+fifo::fifo(fifo&& other) {
+    other.own(other.size());
     queue_ = std::move(other.queue_);
+}
+
+fifo& fifo::operator=(fifo&& other) {
+    other.own(other.size());
+    auto taken = std::move(other.queue_);
+    clear();
+    queue_ = std::move(taken);
     return *this;
 }
 
-void fifo::append(entry last) {
+/// The queue, for one entry more.  If that moves the others, they own their bytes before, and so
+/// moving them cannot fail.
+fifo::queue& fifo::room() {
     if (!queue_) queue_ = asyncore::stock<queue>::take();
-    queue_->entries.push_back(std::move(last));
+    if (queue_->entries.size() == queue_->entries.capacity()) own(size());
+    return *queue_;
 }
 
+void fifo::append(entry last) { room().entries.push_back(std::move(last)); }
+
 void fifo::appendleft(entry first) {
-    if (!queue_) queue_ = asyncore::stock<queue>::take();
-    auto& [entries, head] = *queue_;
-    if (head == 0) entries.insert(entries.begin(), std::move(first));
-    else entries[--head] = std::move(first);
+    auto& [entries, head] = room();
+    if (head > 0) {
+        entries[--head] = std::move(first);
+        return;
+    }
+    own(size());
+    entries.insert(entries.begin(), std::move(first));
 }
 
 fifo::entry fifo::popleft() {
@@ -39,6 +54,7 @@ fifo::entry fifo::popleft() {
     if (head == entries.size()) {
         queue_->clear();
     } else if (head > 64 && head > queue_->size()) {  // more dead entries than live ones
+        own(size());
         entries.erase(entries.begin(), entries.begin() + static_cast<std::ptrdiff_t>(head));
         head = 0;
     }
@@ -53,8 +69,7 @@ void fifo::clear() noexcept {
 }
 
 void fifo::append_borrowed(std::string_view bytes) {
-    if (!queue_) queue_ = asyncore::stock<queue>::take();
-    queue_->entries.emplace_back(std::in_place_type<byte_buffer>);
+    room().entries.emplace_back(std::in_place_type<byte_buffer>);
     std::get<byte_buffer>(back()).borrow(bytes);
 }
 

@@ -22,8 +22,9 @@ public:
     using entry = std::variant<none_t, asyncore::byte_buffer, std::shared_ptr<producer>>;
 
     fifo() noexcept = default;
-    fifo(fifo&&) noexcept = default;
-    fifo& operator=(fifo&& other) noexcept;
+    /// What `other` only borrows is copied.
+    fifo(fifo&& other);
+    fifo& operator=(fifo&& other);
     ~fifo() { clear(); }
 
     std::size_t size() const noexcept { return queue_ ? queue_->size() : 0; }
@@ -58,6 +59,9 @@ public:
     void own(std::size_t count);
 
 private:
+    struct queue;
+    queue& room();
+
     struct queue {
         using value_type = entry;
         std::vector<entry> entries;

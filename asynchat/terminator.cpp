@@ -49,7 +49,8 @@ bool operator==(const terminator_t& a, const terminator_t& b) noexcept {
 terminator_t::found terminator_t::find_long(long_delimiter& wanted, std::string_view buffer,
                                             std::size_t seen) {
     // What the last call left over is what had matched, unless the buffer was edited since.
-    auto matched = seen == wanted.matched ? seen : 0;
+    const auto same = std::string_view(wanted.bytes).substr(0, seen);
+    auto matched = seen == wanted.matched && buffer.starts_with(same) ? seen : 0;
     for (auto at = matched; at < buffer.size(); ++at) {
         while (matched > 0 && buffer[at] != wanted.bytes[matched])
             matched = wanted.borders[matched - 1];

@@ -16,8 +16,9 @@ class byte_buffer {
 public:
     byte_buffer() noexcept = default;
     byte_buffer(std::string_view data) : rest_(data) { own(); }
-    byte_buffer(byte_buffer&& other) noexcept;
-    byte_buffer& operator=(byte_buffer&& other) noexcept;
+    /// What `other` only borrows is copied: who moves it away means to keep it.
+    byte_buffer(byte_buffer&& other);
+    byte_buffer& operator=(byte_buffer&& other);
     byte_buffer& operator=(std::string_view data);
     ~byte_buffer() { release(); }
 

@@ -71,14 +71,18 @@ void channel_map::set(int fd, channel& value) {
     }
     auto& at = entries_[places_[index] - 1];
     const bool owns = at.value.use_count() > 0, could_own = !value.weak_from_this().expired();
+    forget_told(at);  // it may be another file now
     if (at.value.get() != &value || owns != could_own) put(at, value);
     note(places_[index] - 1);
 }
 
+void channel_map::forget_told(entry& at) {
+    if (at.told != events::none) waiter().watch(at.fd, events::none);
+    at.told = events::none;
+}
+
 /// Fills an entry, in place of what it held.
 void channel_map::put(entry& at, channel& value) {
-    if (at.told != events::none) waiter().watch(at.fd, events::none);  // it may be another file now
-    at.told = events::none;
     let_go(at);
     at.serial = next_serial();
     at.value = value.weak_from_this().lock();
@@ -112,8 +116,7 @@ bool channel_map::erase(int fd) {
     const auto at = place_of(fd);
     if (at == nobody) return false;
     auto& gone = entries_[at];
-    if (gone.told != events::none) waiter().watch(fd, events::none);
-    gone.told = events::none;
+    forget_told(gone);
     gone.serial = 0;
     let_go(gone);
     places_[static_cast<std::size_t>(fd + 1)] = 0;
@@ -123,6 +126,11 @@ bool channel_map::erase(int fd) {
 
 void channel_map::clear() {
     for (const int fd : keys()) erase(fd);
+}
+
+void channel_map::reference::operator=(channel* value) {
+    if (!value) throw std::invalid_argument("no channel for descriptor " + std::to_string(fd_));
+    map_.set(fd_, *value);
 }
 
 void channel_map::swap(channel_map& other) {
@@ -163,6 +171,7 @@ void channel_map::compact() {
     for (place at = 0; at < entries_.size(); ++at)
         places_[static_cast<std::size_t>(entries_[at].fd + 1)] = at + 1;
     scanned_.clear();
+    changed_.clear();  // of places that are others' now, or nobody's; everyone is asked
     ask_everyone();
 }
 
@@ -256,7 +265,9 @@ void channel_map::ask(place at, delivery how) {
     auto interest = events::none;
     if (readable) interest |= events::read;
     if (writable && !asked.accepting) interest |= events::write;
-    if (readable || (writable && how == delivery::select)) interest |= events::priority;
+    // CPython's select() also watches a listener that is only writable for out-of-band data, which
+    // it never has; poll(2) and epoll(7) would report its hang-up then, unasked and for ever.
+    if (readable || (any(interest) && how == delivery::select)) interest |= events::priority;
     if (interest != entries_[at].told) tell(at, interest);
 }
 

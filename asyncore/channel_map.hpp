@@ -68,6 +68,10 @@ public:
     std::string_view mechanism() { return waiter().name(); }
     /// Changes it, at the next turn.
     void use(std::string mechanism);
+    /// Lets go of who left while no turn was under way, as the end of the next turn would.
+    void sweep() {
+        if (turns_ == 0) let_all_go();
+    }
     /// Asks every channel at the next turn, whatever it promised.
     void ask_everyone() noexcept { everyone_ = true; }
     /// Notes that the answers of the channel under `fd` may have changed.
@@ -106,6 +110,7 @@ private:
     static bool checked_by_default();
     bool promises(const entry& at) const;
     place place_of(int fd) const noexcept;
+    void forget_told(entry& at);
     void put(entry& at, channel& value);
     void let_go(entry& at);
     void let_all_go();
@@ -194,11 +199,12 @@ public:
     reference(channel_map& map, int fd) noexcept : map_(map), fd_(fd) {}
     operator channel*() const noexcept { return map_.get(fd_); }
     channel* operator->() const noexcept { return map_.get(fd_); }
-    void operator=(channel* value) { map_.set(fd_, *value); }
+    /// Throws: std::invalid_argument for null, as well as what set() throws.
+    void operator=(channel* value);
     void operator=(channel& value) { map_.set(fd_, value); }
     template <std::derived_from<channel> T>
     void operator=(const std::shared_ptr<T>& value) {
-        map_.set(fd_, *value);
+        *this = value.get();
     }
 
 private:
@@ -254,11 +260,16 @@ concept keeps_predicates = requires {
     {}(&T::readable, &T::writable);
 };
 
+/// Whether a class has no enable_shared_from_this but channel's, by which a map finds its owner.
+template <class T>
+concept shared_from_channel = requires(T& made) { made.weak_from_this(); };
+
 /// Makes a channel that the maps it is in own.  Python: Handler(sock), the result dropped.
 ///
 /// It need not be asked on every turn if its class overrides neither predicate.
 template <std::derived_from<channel> T, class... Arguments>
 std::shared_ptr<T> spawn(Arguments&&... arguments) {
+    static_assert(shared_from_channel<T>, "T has a second enable_shared_from_this: drop it");
     auto made = std::make_shared<T>(std::forward<Arguments>(arguments)...);
     if constexpr (keeps_predicates<T>) made->asked_every_turn_ = false;
     channel_map::own(*made);

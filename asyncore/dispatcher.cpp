@@ -27,7 +27,9 @@ dispatcher::dispatcher(socket_t sock, channel_map* map) : dispatcher(map) {
 }
 
 void dispatcher::init(socket_t sock, channel_map* map) {
-    if (_fileno >= 0) dispatcher::del_channel();
+    // As set_socket(): the same descriptor in the same map keeps its entry, and its place.
+    if (_fileno >= 0 && (_fileno != sock.fileno() || _map != &map_or_default(map)))
+        dispatcher::del_channel();
     _map = &map_or_default(map);
     socket = socket_t();
     if (!sock) return;
@@ -56,7 +58,7 @@ dispatcher::~dispatcher() {
 std::string dispatcher::repr() const {
     std::ostringstream out;
     out << '<' << type_name(typeid(*this));
-    if (accepting && addr) out << " listening";
+    if (accepting && addr && addr != address("")) out << " listening";
     else if (connected) out << " connected";
     if (addr) out << ' ' << addr.repr();
     out << " at " << static_cast<const void*>(this) << '>';
@@ -145,7 +147,9 @@ std::size_t dispatcher::send(std::string_view data) {
         if (err != 0) throw platform::os_error(err, "send");
         return count;
     } catch (const std::system_error& error) {
-        if (!_DISCONNECTED.contains(error.code().value())) throw;
+        const int err = error.code().value();
+        if (err == EWOULDBLOCK || err == EAGAIN) return 0;
+        if (!_DISCONNECTED.contains(err)) throw;
         handle_close();
         return 0;
     }
@@ -235,8 +239,10 @@ void dispatcher::handle_error() {
         self_repr = repr();
     } catch (...) {
         if (_reraised_exception()) throw;
-        self_repr = "<repr() failed for object at " +
-                    std::to_string(reinterpret_cast<std::uintptr_t>(this)) + ">";
+        std::ostringstream out;
+        out << "<repr() failed for object at " << std::hex
+            << reinterpret_cast<std::uintptr_t>(this) << '>';
+        self_repr = out.str();
     }
     const alive it(*this);
     log_info("uncaptured exception, closing channel " + self_repr + " (" + t + ":" + v + " " +

@@ -14,6 +14,12 @@ public:
 
     byte_buffer out_buffer;
 
+    /// dispatcher's, and an empty out_buffer.
+    void init(socket_t sock, channel_map* map = nullptr) {
+        dispatcher::init(std::move(sock), map);
+        out_buffer.release();
+    }
+
     /// Sends once, 65536 bytes at most.
     virtual void initiate_send();
     void handle_write() override;

@@ -53,9 +53,10 @@ void file_wrapper::close() {
     if (fd >= 0 && ::close(std::exchange(fd, -1)) < 0) platform::throw_errno("close");
 }
 
-file_dispatcher::file_dispatcher(int fd, channel_map* map) : dispatcher(map) {
+void file_dispatcher::init(int fd, channel_map* map) {
+    dispatcher::init({}, map);
     connected = true;
-    file_dispatcher::set_file(fd);
+    set_file(fd);
     platform::set_blocking(fd, false);
 }
 

@@ -39,7 +39,13 @@ class file_dispatcher : public dispatcher {
 public:
     using dispatcher::recv;
 
-    explicit file_dispatcher(int fd, channel_map* map = nullptr);
+    /// No file yet.
+    explicit file_dispatcher(channel_map* map = nullptr) : dispatcher(map) {}
+    /// init(fd, map), without the overrides of a class derived from this: see dispatcher's.
+    explicit file_dispatcher(int fd, channel_map* map = nullptr) : dispatcher(map) { init(fd, map); }
+
+    /// What Python's __init__ does, overrides included.  Can be called again.
+    void init(int fd, channel_map* map = nullptr);
 
     virtual void set_file(int fd);
 };

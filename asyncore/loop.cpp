@@ -3,6 +3,8 @@
 
 #include <platform/interrupt.hpp>
 
+#include <forward_list>
+
 namespace asyncore {
 
 using platform::events;
@@ -50,6 +52,15 @@ void turn_as_poll(platform::timeout timeout, channel_map& map) {
         turn.serve(each, [&](channel& obj) { readwrite(obj, each.what); });
 }
 
+/// Whoever begins had its chance to edit channels by hand, so all of them are asked; and to close
+/// the last of them, so there may be no turn that lets go of it.
+channel_map& begin_with(channel_map* map) {
+    auto& channels = map_or_default(map);
+    channels.sweep();
+    channels.ask_everyone();
+    return channels;
+}
+
 }  // namespace
 
 void read(channel& obj) { guarded(obj, &channel::handle_read_event); }
@@ -76,30 +87,28 @@ void readwrite(channel& obj, events flags) {
     }
 }
 
-// Whoever calls these had its chance to edit channels by hand, so all of them are asked.
-
 void poll(platform::timeout timeout, channel_map* map) {
-    map_or_default(map).ask_everyone();
-    turn_as_select(timeout, map_or_default(map));
+    turn_as_select(timeout, begin_with(map));
 }
 
-void poll2(platform::timeout timeout, channel_map* map) {
-    map_or_default(map).ask_everyone();
-    turn_as_poll(timeout, map_or_default(map));
-}
+void poll2(platform::timeout timeout, channel_map* map) { turn_as_poll(timeout, begin_with(map)); }
 
 void loop(platform::timeout timeout, bool use_poll, channel_map* map, std::optional<long> count) {
-    auto& channels = map_or_default(map);
+    auto& channels = begin_with(map);
     const auto turn = use_poll ? turn_as_poll : turn_as_select;
-    channels.ask_everyone();
     while (channels && (!count || (*count)-- > 0)) turn(timeout, channels);
 }
 
 void close_all(channel_map* map, bool ignore_all) {
     auto& channels = map_or_default(map);
-    for (const auto& [fd, obj] : channels.items()) {
-        // A borrowed one may have been destroyed by the close() of another.
-        if (obj.use_count() == 0 && channels.get(fd) != obj.get()) continue;
+    const auto all = channels.items();
+    // The close() of one may destroy another that is only borrowed.  The last to watch is the first
+    // in the list, which goes first, as alive wants it.
+    std::forward_list<alive> watched;
+    for (auto each = all.rbegin(); each != all.rend(); ++each) watched.emplace_front(*each->second);
+    auto it = watched.begin();
+    for (const auto& [fd, obj] : all) {
+        if (!*it++) continue;
         try {
             obj->close();
         } catch (const std::system_error& error) {

@@ -132,6 +132,64 @@ TEST_CASE_FIXTURE(with_peer, "a send() that discards the queue, and pushes") {
     CHECK(channel.queued() == "cdef");
 }
 
+TEST_CASE_FIXTURE(with_peer, "what is left to parse can be moved to another channel") {
+    struct upgrading : chat {
+        using chat::chat;
+        byte_buffer rest;
+        void found_terminator() override { rest = std::move(ac_in_buffer); }
+    } channel(std::move(ends.first));
+    peer.send("UPGRADE\nthe rest");
+    channel.handle_read();
+    CHECK(channel.ac_in_buffer.empty());
+    with_peer others;
+    chat other(std::move(others.ends.first));
+    others.peer.send("quite another connection's\n");
+    other.handle_read();  // into the space that the first has read into
+    CHECK(channel.rest.view() == "the rest");
+}
+
+TEST_CASE_FIXTURE(with_peer, "the queue, or an entry of it, can be moved away while it is sent") {
+    /// As 2.5's async_chat: takes what is next out of the queue to send it by and by.
+    struct refilling : chat {
+        using chat::chat;
+        byte_buffer ac_out_buffer;
+        asynchat::fifo taken;
+        void initiate_send() override {
+            if (auto next = producer_fifo.pop()) ac_out_buffer = std::get<byte_buffer>(std::move(*next));
+            else return;
+            taken = std::move(producer_fifo);
+        }
+    } channel(std::move(ends.first));
+    channel.ac_out_buffer_size = 8;
+    {
+        std::string data = "to be sent, and kept";
+        channel.push(data);
+        data.assign(data.size(), '?');
+    }
+    CHECK(channel.ac_out_buffer.view() == "to be se");
+    CHECK(channel.producer_fifo.empty());
+    REQUIRE(channel.taken.size() == 2);
+    CHECK(std::get<byte_buffer>(channel.taken[0]).view() == "nt, and ");
+    CHECK(std::get<byte_buffer>(channel.taken[1]).view() == "kept");
+}
+
+TEST_CASE_FIXTURE(with_peer, "a long delimiter is not found in what was edited meanwhile") {
+    struct plain : chat {
+        using chat::chat;
+        int found = 0;
+        void found_terminator() override { ++found; }
+    } channel(std::move(ends.first));
+    channel.set_terminator("0123456789");
+    peer.send("01234");
+    channel.handle_read();
+    REQUIRE(channel.ac_in_buffer.view() == "01234");
+    channel.ac_in_buffer = "abcde";
+    peer.send("56789");
+    channel.handle_read();
+    CHECK(channel.found == 0);
+    CHECK(channel._get_data() == "abcde56789");
+}
+
 TEST_CASE("byte_buffer: bytes in at the end, out at the front") {
     byte_buffer buffer;
     std::string model;

@@ -259,6 +259,65 @@ TEST_CASE_FIXTURE(fixture, "thousands of comings and goings leave nothing behind
     for (const auto& each : made) CHECK(map[each->_fileno] == each.get());
 }
 
+TEST_CASE_FIXTURE(fixture, "many that go at once leave no place behind") {
+    for (int i = 0; i < 100; ++i) add(std::to_string(i));
+    SUBCASE("outside of a turn") {}
+    SUBCASE("in a turn, which is when they are noted") {
+        asyncore::loop(0.0, true, &map, 1);
+        peers.erase(peers.begin(), peers.begin() + 90);
+        asyncore::loop(0.0, true, &map, 1);
+    }
+    for (int i = 0; i < 90; ++i) made[static_cast<std::size_t>(i)]->close();
+    made.erase(made.begin(), made.begin() + 90);
+    add("new");
+    log.clear();
+    for (auto& each : peers) each.send("x");
+    asyncore::loop(0.0, true, &map, 1);
+    CHECK(log.size() == 11);
+    CHECK(log.back() == "read new");
+}
+
+TEST_CASE_FIXTURE(fixture, "who left while no turn was under way is let go of when a loop begins") {
+    add("a");
+    const std::weak_ptr<named> gone = made.back();
+    made.clear();
+    asyncore::close_all(&map);
+    CHECK_FALSE(gone.expired());  // close() never destroys
+    SUBCASE("loop()") { asyncore::loop(0.0, false, &map, 1); }
+    SUBCASE("poll()") { asyncore::poll(0.0, &map); }
+    SUBCASE("poll2()") { asyncore::poll2(0.0, &map); }
+    CHECK(gone.expired());
+}
+
+TEST_CASE_FIXTURE(fixture, "a listener that would only write is not watched") {
+    struct idle : dispatcher {
+        using dispatcher::dispatcher;
+        bool readable() override { return false; }
+        void handle_error() override { throw; }
+    } listener(&map);
+    listener.create_socket();
+    listener.bind({"127.0.0.1", 0});
+    listener.listen(1);
+    listener.socket.shutdown(SHUT_RDWR);  // which poll(2) and epoll(7) call a hang-up
+    for (const bool use_poll : {false, true}) {
+        asyncore::channel_map::turn turn(
+            map, 0.0, use_poll ? asyncore::delivery::poll : asyncore::delivery::select);
+        CHECK(turn.events().empty());
+    }
+}
+
+TEST_CASE_FIXTURE(fixture, "null is no channel") {
+    CHECK_THROWS_AS(map[3] = nullptr, std::invalid_argument);
+    CHECK_THROWS_AS(map[3] = std::shared_ptr<named>(), std::invalid_argument);
+    CHECK(map.empty());
+}
+
+TEST_CASE("a class with a second enable_shared_from_this cannot be spawned") {
+    struct twice : dispatcher, std::enable_shared_from_this<twice> {};
+    static_assert(asyncore::shared_from_channel<named>);
+    static_assert(!asyncore::shared_from_channel<twice>);
+}
+
 TEST_CASE_FIXTURE(fixture, "parent and child go on after a fork") {
     auto& a = add("a");
     asyncore::loop(0.0, false, &map, 1);  // the poller is at work
