@@ -120,6 +120,8 @@ public:
     }
     loan_(const loan_&) = delete;
     loan_& operator=(const loan_&) = delete;
+    /// Gives it back.  Throws: std::bad_alloc, if what is left cannot be kept.
+    void settle() { lender_.settle(held_); }
     /// Takes what the buffer owns by now, if anything.
     void renew() {
         if (auto owned = lender_.lend()) held_ = std::move(owned);
@@ -145,6 +147,7 @@ inline void async_chat::parse_(std::size_t seen, const alive& it) {
     }
     if (!it) return;
     parsing_ = outer;
+    kept.settle();
     if (coalesce_ && !parsing_ && !producer_fifo.empty()) initiate_send();
 }
 
@@ -209,12 +212,12 @@ void async_chat::push(std::string_view data) {
     if (data.size() > sabs && sabs == 0) throw std::invalid_argument("ac_out_buffer_size is 0");
     // The queue borrows the bytes: most often they are sent before they need be copied.
     std::size_t pieces = 0;
-    for (auto rest = data; pieces == 0 || !rest.empty(); ++pieces) {
-        producer_fifo.append_borrowed(rest.substr(0, sabs));
-        rest.remove_prefix(std::min(rest.size(), sabs));
-    }
     const alive it(*this);
     try {
+        for (auto rest = data; pieces == 0 || !rest.empty(); ++pieces) {
+            producer_fifo.append_borrowed(rest.substr(0, sabs));
+            rest.remove_prefix(std::min(rest.size(), sabs));
+        }
         queued_();
     } catch (...) {
         if (it) producer_fifo.own(pieces);

@@ -74,16 +74,18 @@ void fifo::append_borrowed(std::string_view bytes) {
 }
 
 void fifo::own(std::size_t count) {
-    for (auto at = size(); at > 0 && count > 0; --at) {
-        auto* bytes = std::get_if<byte_buffer>(&(*this)[at - 1]);
-        if (!bytes || !bytes->borrowed()) continue;
-        --count;
-        try {
-            bytes->own();
-        } catch (...) {
-            while (size() >= at) queue_->entries.pop_back();
-            throw;
-        }
+    auto at = size();
+    for (auto left = count; at > 0 && left > 0;) {
+        const auto* bytes = std::get_if<byte_buffer>(&(*this)[--at]);
+        left -= bytes && bytes->borrowed();
+    }
+    // From the oldest on: if one cannot be kept, it goes, and all that follows it.
+    try {
+        for (; at < size(); ++at)
+            if (auto* bytes = std::get_if<byte_buffer>(&(*this)[at])) bytes->own();
+    } catch (...) {
+        while (size() > at) queue_->entries.pop_back();
+        throw;
     }
 }
 

@@ -18,16 +18,12 @@ std::uint64_t next_serial() {
     return last.fetch_add(1, std::memory_order_relaxed) + 1;
 }
 
-channel_map& global() {
-    static auto& map = *new channel_map;  // channels of static objects may use it to the very end
-    return map;
-}
-
 }  // namespace
 
-channel_map& socket_map = global();
-
-channel_map& map_or_default(channel_map* map) { return map ? *map : global(); }
+channel_map& map_or_default(channel_map* map) {
+    static auto& global = *new channel_map;  // channels of static objects may use it to the very end
+    return map ? *map : global;
+}
 
 bool channel_map::checked_by_default() {
     static const bool checked = std::getenv("ASYNCORE_CHECK") != nullptr;
@@ -35,9 +31,15 @@ bool channel_map::checked_by_default() {
 }
 
 channel_map::~channel_map() {
+    // Destructors of channels are the user's, and may add others.  Nothing here asks for memory.
     while (live_ != 0 || !dropped_.empty()) {
-        clear();
-        dropped_.clear();  // destructors are the user's, and may add channels
+        for (place at = 0; at < entries_.size(); ++at) {
+            if (!entries_[at].value) continue;
+            std::shared_ptr<channel> last;
+            if (entries_[at].value.use_count() > 0) last = std::move(entries_[at].value);
+            erase(entries_[at].fd);
+        }
+        static_cast<void>(std::exchange(dropped_, {}));
     }
 }
 
@@ -61,36 +63,47 @@ void channel_map::set(int fd, channel& value) {
     constexpr int most = 1 << 24;
     if (fd < -1 || fd > most)
         throw std::invalid_argument("no descriptor: " + std::to_string(fd));
+    // What asks for memory comes first: where there is none, the map is as it was.
     const auto index = static_cast<std::size_t>(fd + 1);
     if (index >= places_.size()) places_.resize(index + 1);
-    if (places_[index] == 0) {
+    auto at = place_of(fd);
+    const bool is_new = at == nobody;
+    if (is_new) {
         if (turns_ == 0) compact();
-        entries_.emplace_back().fd = fd;
-        places_[index] = static_cast<place>(entries_.size());
-        ++live_;
+        at = static_cast<place>(entries_.size());
+        entries_.emplace_back().fd = fd;  // like an erased one, as long as it has no value
     }
-    auto& at = entries_[places_[index] - 1];
-    const bool owns = at.value.use_count() > 0, could_own = !value.weak_from_this().expired();
-    forget_told(at);  // it may be another file now
-    if (at.value.get() != &value || owns != could_own) put(at, value);
-    note(places_[index] - 1);
-}
-
-void channel_map::forget_told(entry& at) {
-    if (at.told != events::none) waiter().watch(at.fd, events::none);
-    at.told = events::none;
+    note(at);
+    auto& held = entries_[at];
+    const bool owns = held.value.use_count() > 0, could_own = !value.weak_from_this().expired();
+    if (held.value.get() != &value || owns != could_own) put(held, value);
+    untell(held);  // it may be another file now
+    if (!is_new) return;
+    places_[index] = at + 1;
+    ++live_;
 }
 
 /// Fills an entry, in place of what it held.
 void channel_map::put(entry& at, channel& value) {
+    auto owned = value.weak_from_this().lock();
+    if (!owned) {
+        if (!value.borrowings_)
+            value.borrowings_ = std::make_unique<std::vector<channel::borrowing>>();
+        value.borrowings_->reserve(value.borrowings_->size() + 1);
+    }
     let_go(at);
     at.serial = next_serial();
-    at.value = value.weak_from_this().lock();
+    at.value = std::move(owned);
     if (at.value) return;
     at.value = std::shared_ptr<channel>(std::shared_ptr<void>(), &value);  // borrows
-    if (!value.borrowings_)
-        value.borrowings_ = std::make_unique<std::vector<channel::borrowing>>();
     value.borrowings_->push_back({this, at.fd});
+}
+
+/// Has the poller forget an entry.  One that is not there, or is the parent's, has nothing to forget.
+void channel_map::untell(entry& at) noexcept {
+    if (at.told != events::none && waiter_ && forks_ == platform::fork_count())
+        waiter_->watch(at.fd, events::none);
+    at.told = events::none;
 }
 
 /// Empties an entry: what is owned stays until the turn ends.
@@ -116,16 +129,17 @@ bool channel_map::erase(int fd) {
     const auto at = place_of(fd);
     if (at == nobody) return false;
     auto& gone = entries_[at];
-    forget_told(gone);
-    gone.serial = 0;
     let_go(gone);
+    untell(gone);
+    gone.serial = 0;
     places_[static_cast<std::size_t>(fd + 1)] = 0;
     --live_;
     return true;
 }
 
 void channel_map::clear() {
-    for (const int fd : keys()) erase(fd);
+    for (const auto& each : entries_)
+        if (each.value) erase(each.fd);
 }
 
 void channel_map::reference::operator=(channel* value) {
@@ -182,10 +196,12 @@ void channel_map::compact() {
 platform::poller& channel_map::waiter() {
     if (waiter_ && forks_ == platform::fork_count()) return *waiter_;
     // None yet; or the kernel's part of it is the parent's, which must not notice that we go.
-    forks_ = platform::fork_count();
-    waiter_ = platform::make_poller(mechanism_);
+    const auto forks = platform::fork_count();
+    auto made = platform::make_poller(mechanism_);
+    if (interrupt_ >= 0) made->watch(interrupt_, events::read);
+    waiter_ = std::move(made);
+    forks_ = forks;
     forget_all_told();
-    if (interrupt_ >= 0) waiter_->watch(interrupt_, events::read);
     return *waiter_;
 }
 
@@ -196,9 +212,9 @@ void channel_map::use(std::string mechanism) {
 }
 
 void channel_map::watch_interrupt(int fd) {
-    if (interrupt_ >= 0) waiter().watch(interrupt_, events::none);
+    if (fd >= 0) waiter().watch(fd, events::read);
+    else if (waiter_ && forks_ == platform::fork_count()) waiter_->watch(interrupt_, events::none);
     interrupt_ = fd;
-    if (interrupt_ >= 0) waiter().watch(interrupt_, events::read);
 }
 
 void channel_map::forget_all_told() {
@@ -274,15 +290,17 @@ void channel_map::ask(place at, delivery how) {
 void channel_map::tell(place at, events interest) {
     const int fd = entries_[at].fd;
     if (fd < 0) throw platform::not_a_descriptor("a channel in the map has no descriptor");
+    auto& poller = waiter();
     try {
-        waiter().watch(fd, interest);
+        poller.watch(fd, interest);
         entries_[at].told = interest;
     } catch (const std::system_error& error) {
-        if (error.code().value() != EBADF) throw;
         entries_[at].told = events::none;
+        note(at);
+        // Differs: D26 - what the system has against one channel is that channel's error.
+        if (error.code().value() != EBADF) return entries_[at].value->handle_error();
         entries_[at].what = events::invalid;
         ready_.add(at);
-        note(at);
     }
 }
 
@@ -318,6 +336,7 @@ void channel_map::wait(platform::timeout limit, std::vector<event>& happened) {
         const auto& each = entries_[at];
         happened.push_back({at, each.serial, each.told, each.what});
     });
+    ready_.clear();  // a turn that runs in a predicate leaves none to the one around it
 }
 
 channel_map::turn::turn(channel_map& map, platform::timeout limit, delivery how)
@@ -325,6 +344,7 @@ channel_map::turn::turn(channel_map& map, platform::timeout limit, delivery how)
     map_.served_ = no_one;  // if this turn runs in a hook, its channel is like any other now
     events_.swap(map_.spare_);
     events_.clear();
+    map_.waiter();  // after a fork it is a new one, which must be told
     map_.ready_.clear();  // who was found closed since is noted, and so found again
     map_.ask_changed(how);
     map_.ask_scanned(how);

@@ -81,8 +81,9 @@ public:
     /// Whether each turn verifies the promise of asked_every_turn_, and throws std::logic_error
     /// where it is broken.  Starts as whether the environment has ASYNCORE_CHECK.
     bool check_promises = checked_by_default();
-    /// Makes SIGINT end a wait; see interrupt_on_sigint().  -1: no more.
+    /// Makes SIGINT end a wait; see interrupt_on_sigint.  -1: no more.
     void watch_interrupt(int fd);
+    bool watches_interrupt() const noexcept { return interrupt_ >= 0; }
 
     /// Makes the maps that borrow `value` own it, now that a shared_ptr to it exists.
     static void own(channel& value);
@@ -110,9 +111,9 @@ private:
     static bool checked_by_default();
     bool promises(const entry& at) const;
     place place_of(int fd) const noexcept;
-    void forget_told(entry& at);
     void put(entry& at, channel& value);
     void let_go(entry& at);
+    void untell(entry& at) noexcept;
     void let_all_go();
     void note(place at);
     void note_changed(int fd);
@@ -242,11 +243,12 @@ inline channel_map::iterator channel_map::end() const noexcept {
     return {*this, static_cast<place>(entries_.size())};
 }
 
-/// The global map, for whoever names no other.  It is never destroyed.
-extern channel_map& socket_map;
-
 /// `map`, or the global one for null.  Python: `if map is None: map = socket_map`.
 channel_map& map_or_default(channel_map* map);
+
+/// The global map, for whoever names no other.  It is never destroyed, and is there for whatever
+/// static object comes after this line.
+inline channel_map& socket_map = map_or_default(nullptr);
 
 /// Whether a class's readable() and writable() are those of `Library`, a class of this library
 /// whose answers follow its own state.

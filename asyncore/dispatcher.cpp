@@ -13,9 +13,23 @@
 
 namespace asyncore {
 
+namespace {
+
+/// Whether accept(2) speaks of the one connection, or of memory that is lacking just now, and not
+/// of the listener.
+bool came_to_nothing(int err) {
+    for (const int each : {EPROTO, EPERM, ENETDOWN, ENETUNREACH, EHOSTDOWN, EHOSTUNREACH,
+                           ENOPROTOOPT, ENOBUFS, ENOMEM})
+        if (err == each) return true;
+    return false;
+}
+
+}  // namespace
+
 const log_types::set& log_types::kept(const set& types) {
     static std::mutex guard;
-    static std::set<set> all;  // its elements never move
+    // Its elements never move, and it is never destroyed: static objects may log to the very end.
+    static auto& all = *new std::set<set>;
     const std::lock_guard lock(guard);
     return *all.insert(types).first;
 }
@@ -80,7 +94,10 @@ void dispatcher::create_socket(int family, int type) {
 }
 
 void dispatcher::set_socket(socket_t sock, channel_map* map) {
-    if (_fileno >= 0 && _fileno != sock.fileno()) dispatcher::del_channel(map);
+    if (_fileno >= 0 && _fileno != sock.fileno()) {
+        if (map && map->get(_fileno) == this) map->erase(_fileno);
+        dispatcher::del_channel();
+    }
     socket = std::move(sock);
     _fileno = socket.fileno();
     add_channel(map);
@@ -113,23 +130,26 @@ void dispatcher::bind(const address& name) {
 
 void dispatcher::connect(const address& name) {
     connected = false;
-    connecting = true;
+    connecting = false;
     interest_changed();
     const int err = socket.connect_ex(name);
-    if (err == EINPROGRESS || err == EALREADY || err == EWOULDBLOCK) {
-        addr = name;
-        return;
-    }
-    if (err != 0 && err != EISCONN) throw platform::os_error(err, "connect to " + name.repr());
+    // A Unix socket whose listener has no room says EWOULDBLOCK, and does not go on to connect.
+    const bool in_progress =
+        err == EINPROGRESS || err == EALREADY || (err == EWOULDBLOCK && !name.is_unix());
+    if (!in_progress && err != 0 && err != EISCONN)
+        throw platform::os_error(err, "connect to " + name.repr());
+    connecting = true;
     addr = name;
-    handle_connect_event();
+    if (!in_progress) handle_connect_event();
 }
 
 std::optional<std::pair<socket_t, address>> dispatcher::accept() {
+    platform::reserve_descriptor();  // the listener may not have come by listen()
     int err = 0;
     auto pair = socket.accept(err);
     if (err == 0) return pair;
     if (err == EWOULDBLOCK || err == EAGAIN || err == ECONNABORTED) return std::nullopt;
+    if (came_to_nothing(err)) return std::nullopt;
     if ((err == EMFILE || err == ENFILE) && platform::shed_connection(socket.fileno())) {
         log_info("no descriptors left, a connection was dropped", "error");
         return std::nullopt;

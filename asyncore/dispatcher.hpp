@@ -89,10 +89,11 @@ public:
     virtual void listen(int num);
     virtual void bind(const address& addr);
     /// Ends in handle_connect(), at once or later, or in handle_error().
+    /// Differs: D27 - if it throws, the channel is not connecting.
     virtual void connect(const address& address);
     /// Returns: nothing if nobody waits any more.
-    /// Differs: D13 - when the process has no descriptor left, drops the one who waits; Python
-    ///          throws, and so closes the listener.
+    /// Differs: D13 - when the process has no descriptor left, drops the one who waits, and of one
+    ///          that came to nothing says nothing; Python throws, and so closes the listener.
     virtual std::optional<std::pair<socket_t, address>> accept();
     /// Returns: how many bytes were sent.  0 if there is no room, or if the peer is gone: then
     ///          handle_close() was called.

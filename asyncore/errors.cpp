@@ -9,7 +9,9 @@
 
 namespace asyncore {
 
-std::set<int> _DISCONNECTED{ECONNRESET, ENOTCONN, ESHUTDOWN, ECONNABORTED, EPIPE, EBADF};
+// Never destroyed: channels of static objects send to the very end.
+std::set<int>& _DISCONNECTED =
+    *new std::set<int>{ECONNRESET, ENOTCONN, ESHUTDOWN, ECONNABORTED, EPIPE, EBADF};
 
 std::string _strerror(int error) { return std::generic_category().message(error); }
 

@@ -34,7 +34,7 @@ struct [[gnu::visibility("default")]] SystemExit {
 
 /// The errno values that mean "the peer is gone": a close, not an error.  A port may add to them
 /// before its first loop; they are the process's.
-extern std::set<int> _DISCONNECTED;
+extern std::set<int>& _DISCONNECTED;
 
 /// Python: os.strerror().
 std::string _strerror(int error);

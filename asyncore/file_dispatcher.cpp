@@ -3,6 +3,7 @@
 
 #include <asyncore/errors.hpp>
 #include <platform/sigpipe.hpp>
+#include <platform/unique_fd.hpp>
 
 #include <utility>
 
@@ -18,7 +19,7 @@ file_wrapper::file_wrapper(int original) : fd(::fcntl(original, F_DUPFD_CLOEXEC,
 }
 
 file_wrapper::~file_wrapper() {
-    if (fd >= 0) ::close(fd);
+    const platform::unique_fd last(fd);  // which closes it
 }
 
 transfer file_wrapper::recv(std::span<char> buffer) {

@@ -120,12 +120,19 @@ void close_all(channel_map* map, bool ignore_all) {
     channels.clear();
 }
 
-interrupt_on_sigint::interrupt_on_sigint(channel_map* map) : map_(map_or_default(map)) {
-    map_.watch_interrupt(platform::catch_sigint());
+interrupt_on_sigint::interrupt_on_sigint(channel_map* map)
+    : map_(map_or_default(map)), outer_(map_.watches_interrupt()) {
+    const int fd = platform::catch_sigint();
+    try {
+        map_.watch_interrupt(fd);
+    } catch (...) {
+        platform::release_sigint();
+        throw;
+    }
 }
 
 interrupt_on_sigint::~interrupt_on_sigint() {
-    map_.watch_interrupt(-1);
+    if (!outer_) map_.watch_interrupt(-1);
     platform::release_sigint();
 }
 

@@ -67,6 +67,7 @@ public:
 
 private:
     channel_map& map_;
+    const bool outer_;  // there is another on this map, which goes on
 };
 
 }  // namespace asyncore

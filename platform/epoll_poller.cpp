@@ -113,8 +113,9 @@ private:
     /// room is not cleared: pages that no event reaches cost no memory.
     void make_room() {
         if (room_size_ >= count_ && room_size_ > 0) return;
-        room_size_ = std::max<std::size_t>(64, count_ * 2);
-        room_ = std::make_unique_for_overwrite<epoll_event[]>(room_size_);
+        const auto size = std::max<std::size_t>(64, count_ * 2);
+        room_ = std::make_unique_for_overwrite<epoll_event[]>(size);
+        room_size_ = size;  // not before there is that much
     }
 
     unique_fd kernel_;

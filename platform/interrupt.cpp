@@ -7,6 +7,7 @@
 #include <csignal>
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -24,12 +25,29 @@ extern "C" void write_a_byte(int) {
     errno = error;
 }
 
-void open_pipe() {
-    if (::pipe(ends) < 0) throw_errno("pipe");
+void set_flags() {
     for (const int end : ends) {
         ::fcntl(end, F_SETFD, FD_CLOEXEC);
         ::fcntl(end, F_SETFL, O_NONBLOCK);
     }
+}
+
+/// A child of fork(2) puts a pipe of its own in the place of the one it shares with its parent, who
+/// would hear of the child's SIGINT too.
+void renew_pipe() {
+    int made[2];
+    if (::pipe(made) < 0) return;
+    for (const int side : {0, 1}) {
+        ::dup2(made[side], ends[side]);
+        ::close(made[side]);
+    }
+    set_flags();
+}
+
+void open_pipe() {
+    if (::pipe(ends) < 0) throw_errno("pipe");
+    set_flags();
+    ::pthread_atfork(nullptr, nullptr, renew_pipe);
 }
 
 }  // namespace

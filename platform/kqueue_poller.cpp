@@ -136,6 +136,7 @@ private:
         put(EVFILT_EXCEPT);
 #endif
         if (count == 0) return;
+        const not_cancelled meanwhile;  // to forget a descriptor never fails
         count = ::kevent(kernel_.get(), changes, count, changes, count, nullptr);
         if (interest == events::none) return;
         if (count < 0) throw_errno("kevent");

@@ -21,11 +21,13 @@ void refill() noexcept {
 }  // namespace
 
 void reserve_descriptor() noexcept {
+    const not_cancelled meanwhile;
     const std::lock_guard lock(guard);
     refill();
 }
 
 bool shed_connection(int listener) noexcept {
+    const not_cancelled meanwhile;
     const std::lock_guard lock(guard);
     if (reserve.get() < 0) refill();
     if (reserve.get() < 0) return false;

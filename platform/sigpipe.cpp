@@ -1,5 +1,7 @@
 #include <platform/sigpipe.hpp>
 
+#include <platform/unique_fd.hpp>
+
 #include <cerrno>
 
 #include <pthread.h>
@@ -34,6 +36,7 @@ no_sigpipe::~no_sigpipe() {
     const int error = errno;
     if (!was_pending_ && sigpipe_pending()) {
         const auto set = just_sigpipe();
+        const not_cancelled meanwhile;
         int signal = 0;
         ::sigwait(&set, &signal);  // it is pending, so this does not block
     }

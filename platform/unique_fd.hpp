@@ -3,9 +3,23 @@
 
 #include <utility>
 
+#include <pthread.h>
 #include <unistd.h>
 
 namespace asyncore::platform {
+
+/// While it lives, this thread is not cancelled.  pthread_cancel() unwinds as an exception does, from
+/// close(2) among others, where nothing may be thrown.
+class not_cancelled {
+public:
+    not_cancelled() noexcept { ::pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before_); }
+    ~not_cancelled() { ::pthread_setcancelstate(before_, nullptr); }
+    not_cancelled(const not_cancelled&) = delete;
+    not_cancelled& operator=(const not_cancelled&) = delete;
+
+private:
+    int before_ = 0;
+};
 
 class unique_fd {
 public:
@@ -22,7 +36,10 @@ public:
 
     /// Closes what it held.  An error of close(2) is no news: the descriptor is gone all the same.
     void reset(int fd = -1) noexcept {
-        if (fd_ >= 0) ::close(fd_);
+        if (fd_ >= 0) {
+            const not_cancelled meanwhile;
+            ::close(fd_);
+        }
         fd_ = fd;
     }
 

@@ -1,7 +1,10 @@
 // One case for each entry of docs/differences.md, under its name.
+#include "failing_calls.hpp"
+
 #include <asynchat/asynchat.hpp>
 #include <asyncore/asyncore.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <iostream>
@@ -55,7 +58,8 @@ private:
 int status_of(void (*work)()) {
     const auto child = ::fork();
     if (child == 0) {
-        for (const int signal : {SIGINT, SIGALRM}) ::signal(signal, SIG_DFL);  // doctest has its own
+        // doctest has its own; SIGPIPE may be ignored since before.
+        for (const int signal : {SIGINT, SIGALRM, SIGPIPE}) ::signal(signal, SIG_DFL);
         work();
         ::_exit(0);
     }
@@ -213,13 +217,42 @@ TEST_CASE("D12 a terminator of another kind, set while counting, stands") {
     CHECK(c.get_terminator() == asynchat::terminator_t("\n"));
 }
 
-TEST_CASE("D13 accept survives the lack of descriptors") {
+TEST_CASE("D13 accept survives the lack of descriptors, and connections that came to nothing") {
+    SUBCASE("came to nothing") {
+        struct server : dispatcher {
+            using dispatcher::dispatcher;
+            int served = 0, errors = 0;
+            void handle_accepted(socket_t, const asyncore::address&) override { ++served; }
+            void handle_error() override { ++errors; }
+        };
+        channel_map map;
+        server s(&map);
+        s.create_socket();
+        s.bind({"127.0.0.1", 0});
+        s.listen(5);
+        socket_t one(AF_INET, SOCK_STREAM);
+        one.connect_ex(s.socket.getsockname());
+        for (const int error : {EPROTO, EPERM, ENETDOWN, ENETUNREACH, EHOSTDOWN, EHOSTUNREACH,
+                                ENOPROTOOPT, ENOBUFS, ENOMEM}) {
+            const support::failing_accept failing(error);
+            asyncore::loop(30.0, false, &map, 1);
+            CHECK(s.errors == 0);
+            CHECK(s.accepting);
+        }
+        asyncore::loop(30.0, false, &map, 1);
+        CHECK(s.served == 1);
+        const support::failing_accept failing(EINVAL);  // that is the listener's
+        CHECK_THROWS_AS(s.accept(), std::system_error);
+    }
     static constexpr auto work = [] {
         struct server : dispatcher {
             using dispatcher::dispatcher;
             int served = 0;
             void handle_accepted(socket_t, const asyncore::address&) override { ++served; }
-            void log_info(std::string_view, std::string_view) override {}
+            std::string said;
+            void log_info(std::string_view message, std::string_view type) override {
+                said += std::string(type) + ": " + std::string(message);
+            }
         };
         channel_map map;
         server s(&map);
@@ -241,6 +274,7 @@ TEST_CASE("D13 accept survives the lack of descriptors") {
         asyncore::loop(1.0, false, &map, 1);
         ::setrlimit(RLIMIT_NOFILE, &before);
         if (!s.accepting || s.served != 1) ::_exit(2);
+        if (s.said != "error: no descriptors left, a connection was dropped") ::_exit(4);
         // It does not spin: nobody waits any more, so the next turn finds nothing.
         std::vector<asyncore::platform::ready> found;
         auto waiter = asyncore::platform::make_poller("poll");
@@ -456,13 +490,14 @@ TEST_CASE("D24 push copies what it cannot send") {
 }
 
 TEST_CASE("D25 only the select mechanism ends at FD_SETSIZE") {
+    rlimit limit{};
+    REQUIRE(::getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    limit.rlim_cur = std::max<rlim_t>(limit.rlim_cur, FD_SETSIZE + 10);
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &limit) == 0);
     channel_map map;
     auto [ours, theirs] = socket_t::pair();
     const int high = ::fcntl(ours.fileno(), F_DUPFD_CLOEXEC, FD_SETSIZE + 5);
-    if (high < 0) {
-        MESSAGE("no descriptor above FD_SETSIZE to be had here");
-        return;
-    }
+    REQUIRE(high >= 0);
     chat c(socket_t(asyncore::platform::unique_fd(high)), &map);
     c.set_terminator("\n");
     theirs.send("hi\n");
@@ -472,4 +507,86 @@ TEST_CASE("D25 only the select mechanism ends at FD_SETSIZE") {
     }
     asyncore::poll(0.0, &map);
     CHECK(c.log == std::vector<std::string>{"hi", "found"});
+}
+
+TEST_CASE("D26 what the system has against one channel is that channel's error") {
+    struct noting : chat {
+        using chat::chat;
+        int reads = 0, error = 0;
+        void handle_read() override { ++reads; }
+        void handle_error() override {
+            try {
+                throw;
+            } catch (const std::system_error& why) {
+                error = why.code().value();
+            }
+            close();
+        }
+    };
+    channel_map map;
+    auto [a, peer_a] = socket_t::pair();
+    auto [b, peer_b] = socket_t::pair();
+    noting old(std::move(a), &map), late(std::move(b), &map);
+    peer_a.send("x");
+    const int number = late._fileno;
+    const support::failing_epoll_ctl failing(number, ENOSPC);
+    CHECK_NOTHROW(asyncore::loop(0.0, true, &map, 1));
+    CHECK(old.reads == 1);
+    // select and poll ask the system for no room.  (The stand-in for kqueue stands on epoll.)
+    const bool refused = map.mechanism() == "epoll" || map.mechanism() == "kqueue";
+    CHECK(late.error == (refused ? ENOSPC : 0));
+    CHECK(map.contains(number) != refused);
+}
+
+TEST_CASE("D27 a connect() that fails leaves nothing in progress") {
+    struct client : dispatcher {
+        using dispatcher::dispatcher;
+        int connects = 0;
+        void handle_connect() override { ++connects; }
+        void handle_write() override {}
+        void handle_close() override { close(); }
+    };
+    channel_map map;
+    client c(&map);
+    c.create_socket(AF_UNIX);
+    CHECK_THROWS_AS(c.connect("/there is no such socket"), std::system_error);
+    CHECK_FALSE(c.connecting);
+    asyncore::loop(0.0, false, &map, 1);
+    CHECK(c.connects == 0);
+    // A Unix listener with no room left: EAGAIN, and the kernel does not go on.
+    socket_t listener(AF_UNIX, SOCK_STREAM), first(AF_UNIX, SOCK_STREAM);
+    listener.bind("");
+    listener.listen(0);
+    REQUIRE(first.connect_ex(listener.getsockname()) == 0);
+    client second(&map);
+    second.create_socket(AF_UNIX);
+    CHECK_THROWS_AS(second.connect(listener.getsockname()), std::system_error);
+    CHECK_FALSE(second.connecting);
+}
+
+TEST_CASE("D28 a queue that was emptied while it was sent from is just empty") {
+    struct discarding : asynchat::producer {
+        chat& owner;
+        explicit discarding(chat& its_owner) : owner(its_owner) {}
+        std::string more() override {
+            owner.discard_buffers();
+            return "";
+        }
+    };
+    auto [a, b] = socket_t::pair();
+    channel_map map;
+    chat c(std::move(a), &map);
+    CHECK_NOTHROW(c.push_with_producer(discarding(c)));
+    CHECK(c.producer_fifo.empty());
+    CHECK(c.connected);
+    struct discarding_too : chat {
+        using chat::chat;
+        std::size_t send(std::string_view data) override {
+            discard_buffers();
+            return data.size();
+        }
+    };
+    discarding_too d(std::move(b), &map);
+    CHECK_NOTHROW(d.push("hello"));
+    CHECK(d.producer_fifo.empty());
 }

@@ -1,0 +1,73 @@
+// These definitions take the place of libc's in whatever program they are linked to.
+#include "failing_calls.hpp"
+
+#include <cerrno>
+#include <cstdlib>
+#include <new>
+
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace {
+
+int accept_error = 0;
+int epoll_fd = -1, epoll_error = 0;
+
+struct {
+    bool on = false;
+    std::size_t asked = 0, first = 0, width = 0, refused = 0;
+} memory;
+
+void* allocate(std::size_t size) noexcept {
+    if (memory.on && memory.asked++ >= memory.first && memory.refused < memory.width) {
+        ++memory.refused;
+        return nullptr;
+    }
+    return std::malloc(size == 0 ? 1 : size);
+}
+
+}  // namespace
+
+extern "C" int accept4(int fd, sockaddr* name, socklen_t* length, int flags) {
+    if (accept_error == 0)
+        return static_cast<int>(::syscall(SYS_accept4, fd, name, length, flags));
+    errno = accept_error;
+    return -1;
+}
+
+extern "C" int epoll_ctl(int set, int operation, int fd, epoll_event* event) noexcept {
+    if (epoll_error == 0 || fd != epoll_fd)
+        return static_cast<int>(::syscall(SYS_epoll_ctl, set, operation, fd, event));
+    errno = epoll_error;
+    return -1;
+}
+
+void* operator new(std::size_t size) {
+    if (void* const got = allocate(size)) return got;
+    throw std::bad_alloc();
+}
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept { return allocate(size); }
+void operator delete(void* memory_) noexcept { std::free(memory_); }
+void operator delete(void* memory_, std::size_t) noexcept { std::free(memory_); }
+
+namespace support {
+
+failing_accept::failing_accept(int error) noexcept { accept_error = error; }
+failing_accept::~failing_accept() { accept_error = 0; }
+
+failing_epoll_ctl::failing_epoll_ctl(int fd, int error) noexcept {
+    epoll_fd = fd;
+    epoll_error = error;
+}
+failing_epoll_ctl::~failing_epoll_ctl() { epoll_error = 0; }
+
+scarce_memory::scarce_memory(std::size_t first, std::size_t width) noexcept {
+    memory = {false, 0, first, width, 0};
+}
+void scarce_memory::on() noexcept { memory.on = true; }
+void scarce_memory::off() noexcept { memory.on = false; }
+std::size_t scarce_memory::refused() const noexcept { return memory.refused; }
+
+}  // namespace support
