@@ -102,9 +102,14 @@ TEST_CASE_FIXTURE(fixture, "it is a dict") {
     CHECK(map.erase(a._fileno));
     CHECK(!map.erase(a._fileno));
     CHECK(map.size() == 1);
+    CHECK(map.keys() == std::vector<int>{b._fileno});
+    other.erase(b._fileno);
     map.swap(other);
-    CHECK(map.size() == 2);
-    CHECK(other.size() == 1);
+    CHECK(map.keys() == std::vector<int>{a._fileno});
+    CHECK(other.keys() == std::vector<int>{b._fileno});
+    map.update(other);
+    map.erase(b._fileno);
+    CHECK(map.keys() == std::vector<int>{a._fileno});
     map.clear();
     CHECK(map.empty());
     CHECK(!map.contains(a._fileno));

@@ -15,6 +15,7 @@
 #include <chrono>
 #include <climits>
 #include <csignal>
+#include <cstddef>
 #include <cstdio>
 #include <cstdlib>
 #include <limits>
@@ -183,6 +184,7 @@ TEST_SUITE("timeout") {
             long microseconds, nanoseconds;
         } const cases[] = {
             {0.0, 0, 0, 0},           {-0.0, 0, 0, 0},
+            {1e-10, 1, 1, 1},
             {1e-9, 1, 1, 1},          {1e-6, 1, 1, 1000},
             {0.0009, 1, 900, 900000}, {0.001, 1, 1000, 1000000},
             {0.0011, 2, 1100, 1100000}, {0.5, 500, 500000, 500000000},
@@ -277,6 +279,7 @@ TEST_SUITE("address") {
         CHECK(v6.port() == 80);
         CHECK(v6.flowinfo() == 7);
         CHECK(v6.scope_id() == 2);
+        CHECK(v6.path().empty());
         CHECK(path.is_unix());
         CHECK(path.path() == "/tmp/s");
         CHECK(path.host().empty());
@@ -343,6 +346,11 @@ TEST_SUITE("address") {
         CHECK(v6.length == sizeof(sockaddr_in6));
         CHECK(IN6_IS_ADDR_LOOPBACK(&in6.sin6_addr));
         CHECK(in6.sin6_port == htons(0x1234));
+
+        const auto head = offsetof(sockaddr_un, sun_path);
+        CHECK(address("/tmp/s").resolve(AF_UNIX).length == head + 7);  // with its zero byte
+        CHECK(address("\0na"s).resolve(AF_UNIX).length == head + 3);
+        CHECK(address("").resolve(AF_UNIX).length == head);
 
         const auto broadcast = address("<broadcast>", 1).resolve(AF_INET);
         CHECK(reinterpret_cast<const sockaddr_in&>(broadcast.name).sin_addr.s_addr == INADDR_NONE);
@@ -587,7 +595,9 @@ TEST_SUITE("shed") {
                 if (each.connect_ex(listener.getsockname()) != 0) return false;
             }
 
+            const int reserved = dev_null().get();
             reserve_descriptor();
+            if ((::fcntl(reserved, F_GETFD) & FD_CLOEXEC) == 0) return false;
             const rlimit few{64, 64};
             if (::setrlimit(RLIMIT_NOFILE, &few) < 0) return false;
             std::vector<unique_fd> all;

@@ -22,6 +22,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/select.h>
 #include <unistd.h>
 
@@ -425,20 +426,25 @@ TEST_SUITE("what is ready") {
 
     TEST_CASE("ask_poll() says what the doubtful are ready for") {
         auto [a, b] = socket_t::pair();
-        pipe_ends ends;
+        pipe_ends ends, quiet;
         ends.write.reset();
+        const int closed = duplicate(a.fileno(), 0).get();
         std::vector<ready> found{{a.fileno(), reads},
                                  {b.fileno(), writes | hangup},
                                  {ends.read.get(), reads},
-                                 {7, priority}};
+                                 {7, priority},
+                                 {quiet.read.get(), reads},
+                                 {closed, reads}};
         ask_poll(found, reads | hangup);
-        REQUIRE(found.size() == 3);  // nothing to read for the first
+        REQUIRE(found.size() == 4);  // nothing to read for the first, nor for the quiet one
         CHECK(found[0].fd == b.fileno());
         CHECK(found[0].what == writes);
         CHECK(found[1].fd == ends.read.get());
         CHECK(found[1].what == hangup);
         CHECK(found[2].fd == 7);
         CHECK(found[2].what == priority);
+        CHECK(found[3].fd == closed);
+        CHECK(found[3].what == events::invalid);
     }
 }
 
@@ -604,6 +610,39 @@ TEST_SUITE("watching") {
         CHECK(wait() == expected);
     }
 
+    TEST_CASE_FIXTURE(fixture, "and its file comes back under its number") {
+        auto [a, b] = socket_t::pair();
+        auto twin = duplicate(a.fileno(), 200);  // no number that a poller takes for its own
+        const int number = twin.get();
+        watch(twin, writes);
+        twin.reset();
+        watch(number, none);
+        CHECK(wait().empty());
+        const auto again = duplicate(a.fileno(), number);
+        REQUIRE(again.get() == number);
+        watch(again, reads);
+        CHECK(wait().empty());
+        b.send("x");
+        CHECK(wait() == answer{{number, reads}});
+        watch(again, none);
+        CHECK(wait().empty());
+    }
+
+    TEST_CASE_FIXTURE(fixture, "in whatever order of their numbers") {
+        auto [a, b] = socket_t::pair();
+        const auto high = duplicate(b.fileno(), 200), higher = duplicate(b.fileno(), 300);
+        watch(higher, writes);
+        watch(a, writes);
+        watch(high, writes);
+        CHECK(wait() == answer{{a.fileno(), writes}, {high.get(), writes}, {higher.get(), writes}});
+        watch(higher, none);
+        CHECK(wait() == answer{{a.fileno(), writes}, {high.get(), writes}});
+        watch(a, none);
+        CHECK(wait() == answer{{high.get(), writes}});
+        watch(high, none);
+        CHECK(wait().empty());
+    }
+
     TEST_CASE_FIXTURE(fixture, "duplicates are descriptors of their own") {
         auto [a, b] = socket_t::pair();
         auto twin = duplicate(a.fileno(), 0);
@@ -745,6 +784,31 @@ TEST_SUITE("the process") {
         CHECK_THROWS_AS(here.wait(), std::system_error);
         REQUIRE(::open("/dev/null", O_RDONLY) == own);  // for the poller to close
         CHECK_THROWS_AS(here.wait(), std::system_error);
+    }
+
+    TEST_CASE("a poller that cannot be made throws, or one that cannot wait") {
+        CHECK(in_child([] {
+            ::alarm(30);  // rather than for ever
+            const bool needs_one = fixture().kernel_keeps_the_set();
+            // The stand-in for kevent(2) waits by poll(2).
+            const bool counts = fixture().is("poll"), perhaps = fixture().is("kqueue");
+            std::vector<pipe_ends> pipes(10);
+            fixture here;
+            for (const auto& each : pipes) here.watch(each.read, reads);
+            const rlimit few{5, 5};
+            if (::setrlimit(RLIMIT_NOFILE, &few) < 0) return false;
+            const auto throws = [](auto call) {
+                try {
+                    call();
+                    return false;
+                } catch (const std::system_error&) {
+                    return true;
+                }
+            };
+            // poll(2) refuses more entries than there may be descriptors.
+            return throws([] { fixture(); }) == needs_one &&
+                   (throws([&] { here.wait(); }) == counts || perhaps);
+        }));
     }
 
     TEST_CASE("forks are counted") {

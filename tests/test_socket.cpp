@@ -109,6 +109,14 @@ void write_at_last(int) {
     if (alarms_to_go == 0) static_cast<void>(!::write(end_to_use, "x", 1));
     errno = error;
 }
+void read_at_last(int) {
+    const int error = errno;
+    alarms_to_go = alarms_to_go - 1;
+    static char room[1 << 16];
+    if (alarms_to_go == 0)
+        while (::read(end_to_use, room, sizeof room) > 0) {}
+    errno = error;
+}
 void connect_at_last(int) {
     const int error = errno;
     alarms_to_go = alarms_to_go - 1;
@@ -166,6 +174,12 @@ TEST_SUITE("every socket is non-blocking and close-on-exec") {
         a.setblocking(false);
         CHECK(is_ours(a));
         CHECK(error_of([] { set_blocking(-1, false); }) == EBADF);
+        const support::TempDir folder;
+        const unique_fd file(::open((folder / "f").c_str(), O_CREAT | O_RDWR | O_APPEND, 0600));
+        for (const bool blocking : {false, true}) {
+            set_blocking(file.get(), blocking);
+            CHECK(has_flag(file.get(), F_GETFL, O_APPEND));  // no other flag changes
+        }
     }
 }
 
@@ -459,10 +473,14 @@ TEST_SUITE("transfers") {
         address from;
         CHECK(b.recvfrom(buffer, from).error == EAGAIN);
         CHECK(!from);
+        from = {"/tmp/before"};
+        CHECK(b.recvfrom(buffer, from).error == EAGAIN);
+        CHECK(from.path() == "/tmp/before");
         CHECK(a.sendto("ping", b.getsockname()).count == 4);
         REQUIRE(support::wait_readable(b.fileno(), 30s));
         CHECK(b.recvfrom(buffer, from).count == 4);
         CHECK(from == a.getsockname());
+        CHECK(b.recvfrom(buffer, from).error == EAGAIN);  // it is taken
         CHECK(a.sendto("", from).error == 0);
         CHECK(b.sendto(std::string(100'000, 'x'), from).error == EMSGSIZE);
         CHECK_THROWS_AS(a.sendto("x", {"/tmp/s"}), std::invalid_argument);
@@ -477,7 +495,7 @@ TEST_SUITE("transfers") {
         CHECK(!from);  // Python: None
     }
 
-    TEST_CASE("a signal interrupts neither recv() nor accept()") {
+    TEST_CASE("a signal interrupts neither recv() nor send() nor accept()") {
         alarms_to_go = 5;
         SUBCASE("recv") {
             auto [a, b] = socket_t::pair();
@@ -486,6 +504,14 @@ TEST_SUITE("transfers") {
             const support::alarms every_millisecond(write_at_last);
             char byte = 0;
             CHECK(reader.recv({&byte, 1}).count == 1);
+        }
+        SUBCASE("send") {
+            auto [a, b] = socket_t::pair();
+            while (a.send("x").count == 1) {}
+            auto writer = support::blocking(std::move(a));
+            end_to_use = b.fileno();
+            const support::alarms every_millisecond(read_at_last);
+            CHECK(writer.send("x").count == 1);
         }
         SUBCASE("accept") {
             auto server = support::blocking(listener());
