@@ -5,7 +5,7 @@
 #
 # Without --port it takes a free one; without --root it serves this documentation.
 set -eu
-root=$(cd "$(dirname "$0")/.." && pwd)
+root=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd)
 . "$root/tests/setup.sh"
 need_build_tools
 need /usr/include/doctest/doctest.h doctest-dev

@@ -1,6 +1,6 @@
 #!/bin/sh
 # check_layering.sh ROOT: includes go one way, asynchat to asyncore to platform.
-cd "$1" || exit 2
+cd "$1" && ls platform/*.?pp asyncore/*.?pp asynchat/*.?pp >/dev/null || exit 2
 wrong=$(
     grep -nE '#include <(asyncore|asynchat)/' platform/*.?pp
     grep -nE '#include <asynchat/' asyncore/*.?pp

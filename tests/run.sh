@@ -12,7 +12,7 @@
 #
 # The last line of a run is "N passed, N failed".
 set -eu
-root=$(cd "$(dirname "$0")/.." && pwd)
+root=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd)
 . "$root/tests/setup.sh"
 
 usage() {
@@ -42,9 +42,10 @@ sanitize() {
     need /usr/lib/llvm-14/lib/clang/14.0.6/lib/linux/libclang_rt.asan-x86_64.a libclang-rt-14-dev
     install_missing
     status=0
-    CXX=g++ build build-asan-gcc -Db_sanitize=address,undefined
-    CXX=clang++ build build-asan-clang -Db_sanitize=address,undefined -Db_lundef=false
-    CXX=g++ build build-tsan -Db_sanitize=thread
+    # Whoever calls this looks at its status, and so a failure ends nothing by itself.
+    CXX=g++ build build-asan-gcc -Db_sanitize=address,undefined || return 1
+    CXX=clang++ build build-asan-clang -Db_sanitize=address,undefined -Db_lundef=false || return 1
+    CXX=g++ build build-tsan -Db_sanitize=thread || return 1
     for each in build-asan-gcc build-asan-clang; do
         echo "== $each"
         run_tests "$each" --no-suite docs --no-suite browser --timeout-multiplier 5 || status=1

@@ -44,7 +44,7 @@ build() {
     folder=$root/$1
     shift
     if [ ! -f "$folder/build.ninja" ]; then
-        meson setup "$folder" "$root" "$@"
+        meson setup "$folder" "$root" "$@" || return 1
     fi
     ninja -C "$folder"
 }

@@ -176,13 +176,13 @@ TEST_CASE_FIXTURE(fixture, "a new channel under the served descriptor is asked a
         void handle_read() override { act(); }
     };
     auto [ours, theirs] = socket_t::pair();
-    auto [new_ours, new_theirs] = socket_t::pair();
+    auto others = socket_t::pair();
     auto first = asyncore::spawn<chat>(std::move(ours), &map);
     std::shared_ptr<chat> second;
     first->act = [&] {
         const int fd = first->_fileno;
         first->close();
-        REQUIRE(::dup(new_ours.fileno()) == fd);
+        REQUIRE(::dup(others.first.fileno()) == fd);
         second = asyncore::spawn<chat>(socket_t(asyncore::platform::unique_fd(fd)), &map);
         asyncore::loop(0.0, false, &map, 1);
         second->producer_fifo.append(asyncore::byte_buffer("x"));
@@ -191,7 +191,7 @@ TEST_CASE_FIXTURE(fixture, "a new channel under the served descriptor is asked a
     theirs.send("!");
     asyncore::loop(0.0, false, &map, 2);
     std::array<char, 8> got{};
-    CHECK(new_theirs.recv(got).count == 1);
+    CHECK(others.second.recv(got).count == 1);
 }
 
 TEST_CASE_FIXTURE(fixture, "a value need not be a dispatcher") {

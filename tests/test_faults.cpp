@@ -332,8 +332,8 @@ TEST_CASE("a thread that is being cancelled can close") {
         void handle_read() override {
             ::pthread_cancel(::pthread_self());
             close();  // close(2) is where a thread is cancelled, but not here
+            ::pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, nullptr);
             log.emplace_back("closed");
-            ::pthread_testcancel();
         }
     };
     channel_map map;

@@ -172,8 +172,9 @@ TEST_SUITE("promises") {
             {"poll", [](channel_map& map) { asyncore::poll(0.0, &map); }},
             {"poll2", [](channel_map& map) { asyncore::poll2(0.0, &map); }},
             {"loop", [](channel_map& map) { asyncore::loop(0.0, false, &map, 1); }}};
-        for (const auto& [name, turn] : turns) {
-            CAPTURE(std::string(name));
+        for (const auto& [each, turn] : turns) {
+            const std::string name = each;  // clang 14 captures no structured binding
+            CAPTURE(name);
             channel_map map;
             map.check_promises = false;
             map.mechanism();

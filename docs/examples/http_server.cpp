@@ -101,7 +101,7 @@ public:
     /// Comes when the client is gone, when it has said all it wants to say, and, by way of
     /// close_when_done(), when it has been sent all.
     void handle_close() override {
-        if (std::current_exception()) return close();  // gone
+        if (!connected || std::current_exception()) return close();  // gone
         const bool sent_all = status != 0 && producer_fifo.empty();
         if (sent_all && !lingering && !heard_all) return linger();
         if (sent_all || heard_all) return close();
@@ -150,7 +150,7 @@ public:
     /// Whoever is late is told, once, and then dropped.
     void check(clock_type::time_point now) {
         if (now < deadline) return;
-        if (status != 0 || ibuffer.empty()) return close();
+        if (status != 0 || (reading_headers && ibuffer.empty())) return close();
         send_error(408, "That took too long.");
     }
 
@@ -306,9 +306,12 @@ private:
     clock_type::time_point deadline = clock_type::now() + patience;
 };
 
-/// A session needs two descriptors, its socket and its file.
+/// As many as there are descriptors for: a session needs two, its socket and its file.
 std::size_t most_sessions() {
     rlimit limit{};
+    ::getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = limit.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &limit);
     ::getrlimit(RLIMIT_NOFILE, &limit);
     auto descriptors = std::min<rlim_t>(limit.rlim_cur, 100'000);
     if (asyncore::socket_map.mechanism() == "select")

@@ -17,9 +17,11 @@ NOT_RUN = {"text", "console", "sh", "diff"}
 
 
 def blocks(text):
-    """Yields (line number, language, code) of each fenced block."""
+    """Yields (line number, language, code) of each fenced block.  One that is indented or has no end is an error."""
     language, start, code = None, 0, []
     for number, line in enumerate(text.splitlines(), 1):
+        if line.lstrip().startswith("```") and not line.startswith("```"):
+            raise ValueError(f"line {number}: an indented fence")
         if not line.startswith("```"):
             code.append(line)
         elif language is None:
@@ -27,6 +29,8 @@ def blocks(text):
         else:
             yield start, language, "\n".join(code) + "\n"
             language = None
+    if language is not None:
+        raise ValueError(f"line {start}: a block without an end")
 
 
 def run(command, where):

@@ -11,6 +11,7 @@ import resource
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -648,13 +649,29 @@ class Limits(Case):
     def test_time(self):
         """Whoever trickles or says nothing does not stay for ever."""
         with start(self.root, "--timeout", "1") as server, server.connect() as silent, \
-                server.connect() as slow, server.connect() as body:
+                server.connect() as slow, server.connect() as body, server.connect() as no_body:
             slow.sendall(b"GET / HTT")
             body.sendall(b"POST / HTTP/1.0\r\nContent-Length: 100\r\n\r\nabc")
+            no_body.sendall(b"POST / HTTP/1.0\r\nContent-Length: 100\r\n\r\n")
             self.assertEqual(read_all(silent), b"")
             self.assertRefused(Answer(read_all(slow)), 408)
             self.assertRefused(Answer(read_all(body)), 408)
+            self.assertRefused(Answer(read_all(no_body)), 408)
             self.assertAlive(server)
+
+    def test_reset_before_it_is_accepted(self):
+        """It was never connected, as far as getpeername() knows, and all the same it is let go of."""
+        with start(self.root) as server:
+            before = server.descriptors()
+            server.process.send_signal(signal.SIGSTOP)
+            for said in b"GET /he", b"GET /hello.txt HTTP/1.0\r\n\r\n", b"":
+                with server.connect() as sock:
+                    sock.sendall(said)
+                    sock.shutdown(socket.SHUT_WR)
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            server.process.send_signal(signal.SIGCONT)
+            self.assertAlive(server)
+            wait_until(lambda: server.descriptors() == before)
 
     def test_who_keeps_the_last_word_is_dropped(self):
         with self.server.connect() as sock:
@@ -748,6 +765,35 @@ class Process(Case):
         again.send_signal(signal.SIGINT)
         self.assertEqual(again.wait(PATIENCE), 0)
         again.stdout.close()
+
+    def test_the_log_goes_on_where_it_could_not_be_written(self):
+        """A pipe without room stands for a disk that was full for a while."""
+        read, write = os.pipe()
+        os.set_blocking(write, False)
+        process = subprocess.Popen([PROGRAM, "--root", self.root], stdout=write)
+        try:
+            said = b""
+            while b"Try" not in said:
+                said += os.read(read, 1000)
+            port = int(re.search(rb"127\.0\.0\.1:(\d+)", said).group(1))
+            folder = "/proc/%d/fd" % process.pid
+            before = len(os.listdir(folder))
+            for size in 4096, 1:
+                with contextlib.suppress(BlockingIOError):
+                    while True:
+                        os.write(write, b"x" * size)
+            for _ in range(2):
+                with socket.create_connection(("127.0.0.1", port), PATIENCE) as sock:
+                    sock.sendall(b"GET /hello.txt HTTP/1.0\r\n\r\n")
+                    self.assertEqual(Answer(read_all(sock)).body, b"hello, world\n")
+                wait_until(lambda: len(os.listdir(folder)) == before)
+                wait_until(lambda: is_readable(read))
+                said = os.read(read, 1 << 20)  # all of it: there is room again
+            self.assertRegex(said, rb'"GET /hello.txt HTTP/1.0" 200 13\n$')
+        finally:
+            process.send_signal(signal.SIGINT)
+            self.assertEqual(process.wait(PATIENCE), 0)
+            os.close(read), os.close(write)
 
     def test_nobody_reads_the_log(self):
         with start(self.root) as server:

@@ -82,9 +82,10 @@ class Listening:
             time.sleep(0.002)
 
     def said(self):
-        self.err.seek(0)
+        # To seek would have the process, whose file it is too, write elsewhere.
+        said = os.pread(self.err.fileno(), os.fstat(self.err.fileno()).st_size, 0)
         # The port that the system picked is told by the C++ program only.
-        return re.sub(rb"(?m)^PORT \d+\n|(?<=started at ).*", b"", self.err.read())
+        return re.sub(rb"(?m)^PORT \d+\n|(?<=started at ).*", b"", said)
 
     def uid(self):
         return pathlib.Path("/proc", str(self.process.pid)).stat().st_uid
@@ -175,4 +176,7 @@ class OptionsTest(unittest.TestCase):
 
 
 if __name__ == "__main__":
+    if not PYTHON:
+        print("there is no CPython that has smtpd")
+        sys.exit(77)  # skipped, to Meson
     unittest.main()
