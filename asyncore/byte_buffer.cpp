@@ -10,12 +10,6 @@ namespace asyncore {
 
 using strings = stock<std::string>;
 
-byte_buffer::byte_buffer(byte_buffer&& other)
-    : rest_(other.rest_), storage_(std::move(other.storage_)) {
-    own();  // which may throw, but not where there was something in storage_
-    other.rest_ = {};
-}
-
 byte_buffer& byte_buffer::operator=(byte_buffer&& other) {
     byte_buffer taken(std::move(other));
     release();

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace asyncore {
 
@@ -17,7 +18,10 @@ public:
     byte_buffer() noexcept = default;
     byte_buffer(std::string_view data) : rest_(data) { own(); }
     /// What `other` only borrows is copied: who moves it away means to keep it.
-    byte_buffer(byte_buffer&& other);
+    byte_buffer(byte_buffer&& other) : rest_(other.rest_), storage_(std::move(other.storage_)) {
+        if (borrowed()) own();  // it may throw: `other` still has what it had
+        other.rest_ = {};
+    }
     byte_buffer& operator=(byte_buffer&& other);
     byte_buffer& operator=(std::string_view data);
     ~byte_buffer() { release(); }

@@ -23,7 +23,7 @@ enum class delivery { select, poll };
 /// A descriptor of -1 stands for Python's None.
 ///
 /// Lifetime: a channel that leaves the map is let go of when the outermost turn under way ends, or
-/// else at the end of the next one, so no method of it ever finds itself destroyed by close().
+/// else when the next loop() begins, so no method of it ever finds itself destroyed by close().
 class channel_map {
 public:
     /// Waits with the mechanism of that name; see platform::make_poller() for the default.
@@ -68,7 +68,7 @@ public:
     std::string_view mechanism() { return waiter().name(); }
     /// Changes it, at the next turn.
     void use(std::string mechanism);
-    /// Lets go of who left while no turn was under way, as the end of the next turn would.
+    /// Lets go of who left while no turn was under way.  loop(), poll() and poll2() begin with it.
     void sweep() {
         if (turns_ == 0) let_all_go();
     }
