@@ -20,12 +20,14 @@ usage() {
     exit 2
 }
 
-# run_tests FOLDER [MESON TEST OPTION ...]: runs them, and says how it went in one line.
+# run_tests FOLDER [MESON TEST OPTION ...]: runs them, and says how it went in one line.  Two a
+# processor: many of them wait for a clock.
 run_tests() {
     folder=$root/$1
     shift
     status=0
-    meson test -C "$folder" --no-rebuild --print-errorlogs "$@" || status=$?
+    meson test -C "$folder" --no-rebuild --print-errorlogs \
+        --num-processes $(($(getconf _NPROCESSORS_ONLN) * 2)) "$@" || status=$?
     python3 - "$folder/meson-logs/testlog.json" <<'END' || status=1
 import json, sys
 results = [json.loads(line)["result"] for line in open(sys.argv[1])]
