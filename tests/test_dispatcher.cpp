@@ -8,10 +8,7 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
-#include <csignal>
-#include <cstdlib>
 #include <functional>
-#include <iostream>
 #include <memory>
 #include <sstream>
 #include <stdexcept>
@@ -21,7 +18,6 @@
 #include <vector>
 
 #include <fcntl.h>
-#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -34,15 +30,12 @@ using asyncore::dispatcher;
 using asyncore::dispatcher_with_send;
 using asyncore::file_dispatcher;
 using asyncore::socket_t;
-using asyncore::platform::events;
 using asyncore::platform::os_error;
 using asyncore::platform::transfer;
-using asyncore::platform::unique_fd;
 using support::both_deliveries;
 using support::lines;
 using support::noting;
 using support::pipe_ends;
-using clock_type = std::chrono::steady_clock;
 using namespace std::chrono_literals;
 
 namespace {

@@ -9,14 +9,10 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
-#include <cstdlib>
 #include <functional>
-#include <iostream>
 #include <memory>
-#include <sstream>
 #include <stdexcept>
 #include <string>
-#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -27,13 +23,9 @@
 
 #include <doctest/doctest.h>
 
-using asyncore::address;
 using asyncore::channel_map;
-using asyncore::dispatcher;
 using asyncore::socket_t;
-using asyncore::platform::events;
 using asyncore::platform::os_error;
-using asyncore::platform::transfer;
 using asyncore::platform::unique_fd;
 using support::both_deliveries;
 using support::lines;

@@ -6,40 +6,25 @@
 #include <asyncore/asyncore.hpp>
 
 #include <array>
-#include <cerrno>
-#include <chrono>
-#include <csignal>
 #include <cstdlib>
 #include <functional>
-#include <iostream>
-#include <memory>
-#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <system_error>
 #include <utility>
 #include <vector>
 
-#include <fcntl.h>
-#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <doctest/doctest.h>
 
-using asyncore::address;
 using asyncore::channel_map;
-using asyncore::dispatcher;
 using asyncore::socket_t;
-using asyncore::platform::events;
-using asyncore::platform::os_error;
-using asyncore::platform::transfer;
 using asyncore::platform::unique_fd;
 using support::both_deliveries;
 using support::lines;
 using support::noting;
-using clock_type = std::chrono::steady_clock;
-using namespace std::chrono_literals;
 
 namespace {
 
