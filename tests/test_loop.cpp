@@ -37,6 +37,16 @@ namespace {
 
 volatile std::sig_atomic_t caught = 0;
 
+/// Does something when it has read.
+struct acting : noting {
+    using noting::noting;
+    std::function<void()> act;
+    void handle_read() override {
+        noting::handle_read();
+        act();
+    }
+};
+
 }  // namespace
 
 TEST_SUITE("turns") {
@@ -102,19 +112,11 @@ TEST_SUITE("turns") {
     }
 
     TEST_CASE("an event is nothing to who took the place of its channel meanwhile") {
-        struct replacing : noting {
-            using noting::noting;
-            std::function<void()> act;
-            void handle_read() override {
-                noting::handle_read();
-                act();
-            }
-        };
         for (const bool use_poll : both_deliveries) {
             channel_map map;
             auto [a, peer_a] = socket_t::pair();
             auto [b, peer_b] = socket_t::pair();
-            replacing one(std::move(a), &map);
+            acting one(std::move(a), &map);
             noting two(std::move(b), &map), heir(&map);
             one.act = [&] { map[two._fileno] = &heir; };
             peer_a.send("x");
@@ -129,14 +131,6 @@ TEST_SUITE("turns") {
     }
 
     TEST_CASE("everyone is asked still after many have left") {
-        struct clearing : noting {
-            using noting::noting;
-            std::function<void()> act;
-            void handle_read() override {
-                noting::handle_read();
-                act();
-            }
-        };
         for (const bool use_poll : both_deliveries) {
             channel_map map;
             map.mechanism();
@@ -149,7 +143,7 @@ TEST_SUITE("turns") {
             auto [a, peer_a] = socket_t::pair();
             auto [b, peer_b] = socket_t::pair();
             noting bystander(std::move(b), &map);
-            clearing one(std::move(a), &map);
+            acting one(std::move(a), &map);
             one.act = [&] {
                 many.clear();
                 bystander.writes = true;
@@ -384,7 +378,6 @@ TEST_CASE("close_all() closes a channel too that another's close() took out") {
     CHECK(two->closed);
     CHECK(map.empty());
 }
-
 
 TEST_SUITE("SIGINT") {
     TEST_CASE("ends a wait of whatever mechanism, and is as before at the end") {
