@@ -213,7 +213,8 @@ void channel_map::use(std::string mechanism) {
 
 void channel_map::watch_interrupt(int fd) {
     if (fd >= 0) waiter().watch(fd, events::read);
-    else if (waiter_ && forks_ == platform::fork_count()) waiter_->watch(interrupt_, events::none);
+    else if (interrupt_ >= 0 && waiter_ && forks_ == platform::fork_count())
+        waiter_->watch(interrupt_, events::none);
     interrupt_ = fd;
 }
 

@@ -380,6 +380,13 @@ TEST_CASE("close_all() closes a channel too that another's close() took out") {
 }
 
 TEST_SUITE("SIGINT") {
+    TEST_CASE("a map that watches for none can be told so again") {
+        channel_map map;
+        map.mechanism();
+        CHECK_NOTHROW(map.watch_interrupt(-1));
+        CHECK_FALSE(map.watches_interrupt());
+    }
+
     TEST_CASE("ends a wait of whatever mechanism, and is as before at the end") {
         CHECK(support::in_child([] {
             ::alarm(30);
