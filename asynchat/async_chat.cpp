@@ -310,9 +310,10 @@ inline void async_chat::send_first_(const alive& it) {
 
 /// Ends send_first_(): drops what was sent, and gives the rest its memory back.
 inline void async_chat::sent_(std::string_view bytes, std::size_t count,
-                       std::unique_ptr<std::string>& memory) {
+                              std::unique_ptr<std::string>& memory) {
     if (bytes.empty()) return;
-    auto* first = producer_fifo.empty() ? nullptr : std::get_if<byte_buffer>(&producer_fifo.front());
+    auto* first =
+        producer_fifo.empty() ? nullptr : std::get_if<byte_buffer>(&producer_fifo.front());
     if (first && first->view().data() == bytes.data() && first->size() == bytes.size()) {
         if (memory) first->settle(memory);
         first->consume(count);

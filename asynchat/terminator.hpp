@@ -21,6 +21,10 @@ struct none_t {
 };
 inline constexpr none_t none;
 
+/// A type that can say a number of bytes: 'a' and true are mistakes.
+template <class T>
+concept byte_count = std::integral<T> && !std::same_as<T, char> && !std::same_as<T, bool>;
+
 /// Nothing, a number of bytes, or a delimiter.
 ///
 /// A short delimiter is kept in place, so that a connection pays sixteen bytes for its terminator.
@@ -32,8 +36,7 @@ public:
     terminator_t(none_t) noexcept {}
     terminator_t(std::nullptr_t) = delete;  // Python's None is `none`
     /// Throws: std::invalid_argument for a number that std::ptrdiff_t cannot hold.
-    template <std::integral Integer>
-        requires(!std::same_as<Integer, char> && !std::same_as<Integer, bool>)
+    template <byte_count Integer>
     terminator_t(Integer count) : value_(static_cast<std::ptrdiff_t>(count)) {
         if (!std::in_range<std::ptrdiff_t>(count))
             throw std::invalid_argument("a terminator of more bytes than there can be");

@@ -60,8 +60,7 @@ void byte_buffer::settle(std::unique_ptr<std::string>& storage) {
     if (storage && before(storage->data(), rest_.data()) &&
         before(rest_.data(), storage->data() + storage->size()))
         storage_ = std::move(storage);
-    else
-        own();
+    else own();
 }
 
 }  // namespace asyncore

@@ -74,8 +74,7 @@ private:
     friend class channel;
     /// The calls under way in this thread that want to know.  One variable for the program and a
     /// shared library, in a program compiled with -fvisibility=hidden too.
-    [[gnu::visibility("default")]] static inline constinit thread_local alive* innermost_ =
-        nullptr;
+    [[gnu::visibility("default")]] static inline constinit thread_local alive* innermost_ = nullptr;
 
     const channel* watched_;
     alive* outer_;

@@ -1,7 +1,7 @@
 #include <asyncore/channel_map.hpp>
 
 #include <asyncore/errors.hpp>
-#include <platform/interrupt.hpp>
+#include <asyncore/platform/interrupt.hpp>
 
 #include <atomic>
 #include <cstdlib>
@@ -21,7 +21,8 @@ std::uint64_t next_serial() {
 }  // namespace
 
 channel_map& map_or_default(channel_map* map) {
-    static auto& global = *new channel_map;  // channels of static objects may use it to the very end
+    static auto& global =
+        *new channel_map;  // channels of static objects may use it to the very end
     return map ? *map : global;
 }
 
@@ -61,8 +62,7 @@ channel* channel_map::get(int fd) const noexcept {
 
 void channel_map::set(int fd, channel& value) {
     constexpr int most = 1 << 24;
-    if (fd < -1 || fd > most)
-        throw std::invalid_argument("no descriptor: " + std::to_string(fd));
+    if (fd < -1 || fd > most) throw std::invalid_argument("no descriptor: " + std::to_string(fd));
     // What asks for memory comes first: where there is none, the map is as it was.
     const auto index = static_cast<std::size_t>(fd + 1);
     if (index >= places_.size()) places_.resize(index + 1);
@@ -345,7 +345,7 @@ channel_map::turn::turn(channel_map& map, platform::timeout limit, delivery how)
     map_.served_ = no_one;  // if this turn runs in a hook, its channel is like any other now
     events_.swap(map_.spare_);
     events_.clear();
-    map_.waiter();  // after a fork it is a new one, which must be told
+    map_.waiter();        // after a fork it is a new one, which must be told
     map_.ready_.clear();  // who was found closed since is noted, and so found again
     map_.ask_changed(how);
     map_.ask_scanned(how);
@@ -357,8 +357,7 @@ void channel_map::turn::ask_again(const event& each) {
     const auto& entry = map_.entries_[each.at];
     if (entry.serial == each.serial && !map_.scanned_.contains(each.at) && map_.promises(entry))
         map_.ask(each.at, how_);
-    else
-        map_.note(each.at);
+    else map_.note(each.at);
 }
 
 }  // namespace asyncore

@@ -4,7 +4,7 @@
 
 #include <asyncore/channel.hpp>
 #include <asyncore/place_set.hpp>
-#include <platform/poller.hpp>
+#include <asyncore/platform/poller.hpp>
 
 #include <concepts>
 #include <cstdint>
@@ -128,22 +128,22 @@ private:
     void check_everyone() const;
     void wait(platform::timeout limit, std::vector<event>& happened);
 
-    std::vector<entry> entries_;   // in the order of the map, erased ones between
-    std::vector<place> places_;    // by descriptor + 1: its place + 1, or 0
+    std::vector<entry> entries_;  // in the order of the map, erased ones between
+    std::vector<place> places_;   // by descriptor + 1: its place + 1, or 0
     std::size_t live_ = 0;
     std::vector<std::shared_ptr<channel>> dropped_;  // let go of when no turn is under way
     unsigned turns_ = 0;                             // under way, one in another
 
     std::string mechanism_;
     std::unique_ptr<platform::poller> waiter_;
-    unsigned forks_ = 0;           // fork_count() when waiter_ was made
+    unsigned forks_ = 0;  // fork_count() when waiter_ was made
     int interrupt_ = -1;
     bool everyone_ = true;
     static constexpr int no_one = -2;
-    int served_ = no_one;          // whose hooks are running: it is asked when they are done
-    place_set changed_;            // to ask at the next turn
-    place_set scanned_;            // to ask at every turn
-    place_set ready_;              // to serve in this turn
+    int served_ = no_one;                 // whose hooks are running: it is asked when they are done
+    place_set changed_;                   // to ask at the next turn
+    place_set scanned_;                   // to ask at every turn
+    place_set ready_;                     // to serve in this turn
     std::vector<platform::ready> found_;  // memory of wait()
     std::vector<event> spare_;            // memory of turns
 };
@@ -257,14 +257,16 @@ inline constexpr bool predicates_follow_state = false;
 
 template <class T>
 concept keeps_predicates = requires {
-    []<class R, class W>(bool (R::*)(), bool (W::*)())
-        requires predicates_follow_state<R> && predicates_follow_state<W>
-    {}(&T::readable, &T::writable);
+    []<class R, class W>(bool(R::*)(), bool(W::*)()) requires predicates_follow_state<R> &&
+        predicates_follow_state<W> {}
+    (&T::readable, &T::writable);
 };
 
 /// Whether a class has no enable_shared_from_this but channel's, by which a map finds its owner.
 template <class T>
-concept shared_from_channel = requires(T& made) { made.weak_from_this(); };
+concept shared_from_channel = requires(T& made) {
+    made.weak_from_this();
+};
 
 /// Makes a channel that the maps it is in own.  Python: Handler(sock), the result dropped.
 ///

@@ -2,8 +2,8 @@
 #include <asyncore/dispatcher.hpp>
 
 #include <asyncore/errors.hpp>
-#include <platform/shed.hpp>
-#include <platform/sigpipe.hpp>
+#include <asyncore/platform/shed.hpp>
+#include <asyncore/platform/sigpipe.hpp>
 
 #include <cstdint>
 #include <iostream>
@@ -260,8 +260,8 @@ void dispatcher::handle_error() {
     } catch (...) {
         if (_reraised_exception()) throw;
         std::ostringstream out;
-        out << "<repr() failed for object at " << std::hex
-            << reinterpret_cast<std::uintptr_t>(this) << '>';
+        out << "<repr() failed for object at " << std::hex << reinterpret_cast<std::uintptr_t>(this)
+            << '>';
         self_repr = out.str();
     }
     const alive it(*this);

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <asyncore/channel_map.hpp>
-#include <platform/socket.hpp>
+#include <asyncore/platform/socket.hpp>
 
 #include <optional>
 #include <set>
@@ -48,9 +48,9 @@ public:
     bool closing = false;  // never set here, nor by Python: for your own use
     address addr;          // the peer's, or what was bound
     log_types ignore_log_types = default_ignore_log_types;
-    socket_t socket;       // Python: self.socket
-    channel_map* _map;     // never null
-    int _fileno = -1;      // the key in _map; Python's None is -1
+    socket_t socket;    // Python: self.socket
+    channel_map* _map;  // never null
+    int _fileno = -1;   // the key in _map; Python's None is -1
     std::pair<int, int> family_and_type{0, 0};
 
     /// No socket yet.  `map`: null is the global one.

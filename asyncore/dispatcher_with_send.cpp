@@ -1,7 +1,7 @@
 // Python: Lib/asyncore.py, class dispatcher_with_send.
 #include <asyncore/dispatcher_with_send.hpp>
 
-#include <platform/repr.hpp>
+#include <asyncore/platform/repr.hpp>
 
 namespace asyncore {
 

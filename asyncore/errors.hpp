@@ -1,7 +1,7 @@
 // Python's exceptions, and what asyncore says about them.
 #pragma once
 
-#include <platform/error.hpp>
+#include <asyncore/platform/error.hpp>
 
 #include <set>
 #include <stdexcept>
@@ -13,9 +13,8 @@ namespace asyncore {
 // One type on both sides of a shared library, in a program compiled with -fvisibility=hidden too.
 
 /// Raise it in a hook to leave loop().
-class [[gnu::visibility("default")]] ExitNow : public std::runtime_error {
-public:
-    explicit ExitNow(const std::string& message = "") : std::runtime_error(message) {}
+class [[gnu::visibility("default")]] ExitNow : public std::runtime_error{
+    public : explicit ExitNow(const std::string& message = "") : std::runtime_error(message){}
 };
 
 /// A hook that the class had to supply and did not.
@@ -25,7 +24,7 @@ class [[gnu::visibility("default")]] NotImplementedError : public std::logic_err
 
 /// What loop() throws on SIGINT where interrupt_on_sigint() asked for it.  As in Python not an
 /// "ordinary" exception: `catch (const std::exception&)` lets it pass.
-struct [[gnu::visibility("default")]] KeyboardInterrupt {};
+struct [[gnu::visibility("default")]] KeyboardInterrupt{};
 
 /// What a port throws for sys.exit(code); main() catches it.  Not an ordinary exception either.
 struct [[gnu::visibility("default")]] SystemExit {

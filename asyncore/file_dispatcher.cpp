@@ -2,8 +2,8 @@
 #include <asyncore/file_dispatcher.hpp>
 
 #include <asyncore/errors.hpp>
-#include <platform/sigpipe.hpp>
-#include <platform/unique_fd.hpp>
+#include <asyncore/platform/sigpipe.hpp>
+#include <asyncore/platform/unique_fd.hpp>
 
 #include <utility>
 

@@ -42,7 +42,9 @@ public:
     /// No file yet.
     explicit file_dispatcher(channel_map* map = nullptr) : dispatcher(map) {}
     /// init(fd, map), without the overrides of a class derived from this: see dispatcher's.
-    explicit file_dispatcher(int fd, channel_map* map = nullptr) : dispatcher(map) { init(fd, map); }
+    explicit file_dispatcher(int fd, channel_map* map = nullptr) : dispatcher(map) {
+        init(fd, map);
+    }
 
     /// What Python's __init__ does, overrides included.  Can be called again.
     void init(int fd, channel_map* map = nullptr);

@@ -1,7 +1,7 @@
 // Python: Lib/asyncore.py, read() to loop(), and close_all().
 #include <asyncore/loop.hpp>
 
-#include <platform/interrupt.hpp>
+#include <asyncore/platform/interrupt.hpp>
 
 #include <forward_list>
 
@@ -87,9 +87,7 @@ void readwrite(channel& obj, events flags) {
     }
 }
 
-void poll(platform::timeout timeout, channel_map* map) {
-    turn_as_select(timeout, begin_with(map));
-}
+void poll(platform::timeout timeout, channel_map* map) { turn_as_select(timeout, begin_with(map)); }
 
 void poll2(platform::timeout timeout, channel_map* map) { turn_as_poll(timeout, begin_with(map)); }
 

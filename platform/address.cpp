@@ -1,7 +1,7 @@
-#include <platform/address.hpp>
+#include <asyncore/platform/address.hpp>
 
-#include <platform/error.hpp>
-#include <platform/repr.hpp>
+#include <asyncore/platform/error.hpp>
+#include <asyncore/platform/repr.hpp>
 
 #include <cstddef>
 #include <cstring>
@@ -77,7 +77,8 @@ address::address(std::string_view host, std::uint16_t port) : port_(port), kind_
 address::address(std::string_view host, std::uint16_t port, std::uint32_t flowinfo,
                  std::uint32_t scope_id)
     : long_(std::make_unique<long_form>(long_form{std::string(host), flowinfo, scope_id})),
-      port_(port), kind_(kind::host_with_scope) {}
+      port_(port),
+      kind_(kind::host_with_scope) {}
 
 address::address(std::string_view path)
     : long_(std::make_unique<long_form>(long_form{std::string(path)})), kind_(kind::path) {}
@@ -102,8 +103,10 @@ address::address(const sockaddr* name, socklen_t length) {
 }
 
 address::address(const address& other)
-    : long_(other.long_ ? std::make_unique<long_form>(*other.long_) : nullptr), ipv4_(other.ipv4_),
-      port_(other.port_), kind_(other.kind_) {}
+    : long_(other.long_ ? std::make_unique<long_form>(*other.long_) : nullptr),
+      ipv4_(other.ipv4_),
+      port_(other.port_),
+      kind_(other.kind_) {}
 
 address& address::operator=(address other) noexcept {
     long_ = std::move(other.long_);

@@ -37,11 +37,11 @@ public:
     /// Is it an address at all?  Python: addr is not None.
     explicit operator bool() const noexcept { return kind_ != kind::none; }
 
-    std::string host() const;           // empty for a Unix socket
+    std::string host() const;  // empty for a Unix socket
     std::uint16_t port() const noexcept { return port_; }
     std::uint32_t flowinfo() const noexcept { return long_ ? long_->flowinfo : 0; }
     std::uint32_t scope_id() const noexcept { return long_ ? long_->scope_id : 0; }
-    std::string path() const;           // of a Unix socket, else empty
+    std::string path() const;  // of a Unix socket, else empty
     bool is_unix() const noexcept { return kind_ == kind::path; }
 
     /// As repr() of the Python object, but "host:port" for the pair: what dispatcher::repr() shows.

@@ -9,9 +9,9 @@
 //   and reports for ever.  So each registration carries a serial number of ours; what reports under
 //   an old one is such a ghost, and only a new set is free of it.
 // - Regular files are refused with EPERM; select(2) and poll(2) say that they are always ready.
-#include <platform/error.hpp>
-#include <platform/pollers.hpp>
-#include <platform/unique_fd.hpp>
+#include <asyncore/platform/error.hpp>
+#include <asyncore/platform/pollers.hpp>
+#include <asyncore/platform/unique_fd.hpp>
 
 #include <algorithm>
 #include <span>

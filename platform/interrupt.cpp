@@ -1,8 +1,8 @@
 // A handler may do next to nothing, but it may write a byte into a pipe: then a SIGINT that comes
 // between looking and waiting ends the wait all the same.
-#include <platform/interrupt.hpp>
+#include <asyncore/platform/interrupt.hpp>
 
-#include <platform/error.hpp>
+#include <asyncore/platform/error.hpp>
 
 #include <csignal>
 
@@ -62,7 +62,8 @@ int catch_sigint() {
 
 void forget_sigint() {
     char bytes[16];
-    while (::read(ends[0], bytes, sizeof bytes) > 0) {}
+    while (::read(ends[0], bytes, sizeof bytes) > 0) {
+    }
 }
 
 void release_sigint() {

@@ -15,9 +15,9 @@
 //   and such devices are always ready.
 // - FreeBSD has no filter for out-of-band data: there it goes unnoticed.
 // - A child of fork(2) does not get the queue: the number is free there, and soon another file's.
-#include <platform/error.hpp>
-#include <platform/pollers.hpp>
-#include <platform/unique_fd.hpp>
+#include <asyncore/platform/error.hpp>
+#include <asyncore/platform/pollers.hpp>
+#include <asyncore/platform/unique_fd.hpp>
 
 #include <algorithm>
 
@@ -125,7 +125,8 @@ private:
         int count = 0;
         const auto put = [&](filter which) {
             const bool wanted = any(interest & meaning(which));
-            if (wanted || any(before & meaning(which))) changes[count++] = change(fd, which, wanted);
+            if (wanted || any(before & meaning(which)))
+                changes[count++] = change(fd, which, wanted);
         };
         put(EVFILT_READ);
 #ifdef NOTE_LOWAT
@@ -175,10 +176,10 @@ private:
     }
 
     unique_fd kernel_;
-    unsigned forks_;                   // fork_count() when it was made
-    std::vector<events> registered_;   // by descriptor
-    std::size_t count_ = 0;            // how many of them are not none
-    std::vector<ready> always_;        // what no filter can tell is always ready
+    unsigned forks_;                  // fork_count() when it was made
+    std::vector<events> registered_;  // by descriptor
+    std::size_t count_ = 0;           // how many of them are not none
+    std::vector<ready> always_;       // what no filter can tell is always ready
     std::vector<struct ::kevent> room_;
     std::vector<std::size_t> places_;  // by descriptor: its place in the last `found` it was in
 };

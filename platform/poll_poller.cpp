@@ -4,8 +4,8 @@
 // - The list is walked in the kernel from end to end, so a wait costs what is watched, not what is
 //   ready.
 // - A closed descriptor is not an error of poll(2): it is reported, as POLLNVAL, for ever.
-#include <platform/error.hpp>
-#include <platform/pollers.hpp>
+#include <asyncore/platform/error.hpp>
+#include <asyncore/platform/pollers.hpp>
 
 namespace asyncore::platform {
 

@@ -1,8 +1,8 @@
 // Which mechanisms there are; what they have in common.
-#include <platform/poller.hpp>
+#include <asyncore/platform/poller.hpp>
 
-#include <platform/error.hpp>
-#include <platform/pollers.hpp>
+#include <asyncore/platform/error.hpp>
+#include <asyncore/platform/pollers.hpp>
 
 #include <atomic>
 #include <cstdlib>
@@ -60,7 +60,8 @@ void poller::wait(timeout limit, std::vector<ready>& found) {
     using clock = std::chrono::steady_clock;
     found.clear();
     if (limit.zero() || limit.forever()) {
-        while (!wait_once(limit, found)) {}
+        while (!wait_once(limit, found)) {
+        }
         return;
     }
     const auto start = clock::now();

@@ -5,7 +5,7 @@
 // cannot pull the ground from under it.  Read poll_poller.cpp first; to add one, copy it.
 #pragma once
 
-#include <platform/timeout.hpp>
+#include <asyncore/platform/timeout.hpp>
 
 #include <cstdint>
 #include <memory>

@@ -1,7 +1,7 @@
 // The factories of the mechanisms, one per file.  Internal: not installed.
 #pragma once
 
-#include <platform/poller.hpp>
+#include <asyncore/platform/poller.hpp>
 
 namespace asyncore::platform {
 

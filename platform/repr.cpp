@@ -1,4 +1,4 @@
-#include <platform/repr.hpp>
+#include <asyncore/platform/repr.hpp>
 
 namespace asyncore::platform {
 

@@ -5,8 +5,8 @@
 // - "Readable" is data, end of file, hang-up or error alike; poll(2) is asked which.
 // - One closed descriptor fails the whole call with EBADF and does not say which it was;
 //   they are looked for, and the others asked for once more.
-#include <platform/error.hpp>
-#include <platform/pollers.hpp>
+#include <asyncore/platform/error.hpp>
+#include <asyncore/platform/pollers.hpp>
 
 #include <fcntl.h>
 #include <sys/select.h>
@@ -62,8 +62,8 @@ protected:
             if (FD_ISSET(fd, &answer.priority)) what |= events::priority;
             if (what == events::none) continue;
             found.push_back({fd, what});
-            count -= any(what & events::read) + any(what & events::write) +
-                     any(what & events::priority);
+            count -=
+                any(what & events::read) + any(what & events::write) + any(what & events::priority);
         }
         const bool some = !found.empty();
         ask_poll(found, events::read | events::write);

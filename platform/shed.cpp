@@ -1,6 +1,6 @@
-#include <platform/shed.hpp>
+#include <asyncore/platform/shed.hpp>
 
-#include <platform/unique_fd.hpp>
+#include <asyncore/platform/unique_fd.hpp>
 
 #include <mutex>
 

@@ -1,6 +1,6 @@
-#include <platform/sigpipe.hpp>
+#include <asyncore/platform/sigpipe.hpp>
 
-#include <platform/unique_fd.hpp>
+#include <asyncore/platform/unique_fd.hpp>
 
 #include <cerrno>
 

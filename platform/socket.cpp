@@ -1,6 +1,6 @@
-#include <platform/socket.hpp>
+#include <asyncore/platform/socket.hpp>
 
-#include <platform/error.hpp>
+#include <asyncore/platform/error.hpp>
 
 #include <fcntl.h>
 

@@ -1,8 +1,8 @@
 // Python's socket object, as far as asyncore asks of it: one method per system call.
 #pragma once
 
-#include <platform/address.hpp>
-#include <platform/unique_fd.hpp>
+#include <asyncore/platform/address.hpp>
+#include <asyncore/platform/unique_fd.hpp>
 
 #include <cstddef>
 #include <memory>

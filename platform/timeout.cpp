@@ -1,4 +1,4 @@
-#include <platform/timeout.hpp>
+#include <asyncore/platform/timeout.hpp>
 
 #include <algorithm>
 #include <climits>

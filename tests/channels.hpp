@@ -37,5 +37,4 @@ struct noting : asyncore::dispatcher {
     void handle_error() override { log.emplace_back("error"); }
 };
 
-
 }  // namespace support

@@ -31,8 +31,7 @@ void* allocate(std::size_t size) noexcept {
 }  // namespace
 
 extern "C" int accept4(int fd, sockaddr* name, socklen_t* length, int flags) {
-    if (accept_error == 0)
-        return static_cast<int>(::syscall(SYS_accept4, fd, name, length, flags));
+    if (accept_error == 0) return static_cast<int>(::syscall(SYS_accept4, fd, name, length, flags));
     errno = accept_error;
     return -1;
 }

@@ -1,6 +1,6 @@
 #include "support.hpp"
 
-#include <platform/error.hpp>
+#include <asyncore/platform/error.hpp>
 
 #include <cstdlib>
 #include <fstream>

@@ -1,8 +1,8 @@
 // What CPython's tests take from threading, io and test.support, under the names it has there.
 #pragma once
 
-#include <platform/socket.hpp>
-#include <platform/unique_fd.hpp>
+#include <asyncore/platform/socket.hpp>
+#include <asyncore/platform/unique_fd.hpp>
 
 #include <chrono>
 #include <condition_variable>
@@ -34,9 +34,8 @@ std::uint16_t bind_port(asyncore::platform::socket& sock);
 
 /// A socket that blocks, as sockets do in Python unless told otherwise; but never for longer than
 /// `patience`, so that a defect of the library is a failure and no hang.
-asyncore::platform::socket
-blocking(asyncore::platform::socket sock,
-         std::chrono::milliseconds patience = std::chrono::seconds(30));
+asyncore::platform::socket blocking(asyncore::platform::socket sock,
+                                    std::chrono::milliseconds patience = std::chrono::seconds(30));
 
 /// A connected pair over TCP: who connected, and who was accepted.
 std::pair<asyncore::platform::socket, asyncore::platform::socket> tcp_pair();

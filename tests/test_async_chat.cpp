@@ -162,7 +162,8 @@ TEST_CASE_FIXTURE(with_peer, "the queue, or an entry of it, can be moved away wh
         byte_buffer ac_out_buffer;
         asynchat::fifo taken;
         void initiate_send() override {
-            if (auto next = producer_fifo.pop()) ac_out_buffer = std::get<byte_buffer>(std::move(*next));
+            if (auto next = producer_fifo.pop())
+                ac_out_buffer = std::get<byte_buffer>(std::move(*next));
             else return;
             taken = std::move(producer_fifo);
         }
@@ -197,7 +198,8 @@ TEST_CASE_FIXTURE(with_peer, "a long delimiter is not found in what was edited m
     CHECK(channel._get_data() == "abcde56789");
 }
 
-TEST_CASE_FIXTURE(with_peer, "what a send() leaves in the queue is the queue's own, whatever it does") {
+TEST_CASE_FIXTURE(with_peer,
+                  "what a send() leaves in the queue is the queue's own, whatever it does") {
     struct meddling : chat {
         using chat::chat;
         std::function<std::size_t(meddling&)> meddle;
@@ -372,7 +374,8 @@ TEST_CASE_FIXTURE(with_peer, "a long delimiter, after the buffer was edited by h
     CHECK(channel.got == "axyz!");
 }
 
-TEST_CASE_FIXTURE(with_peer, "a hook's data is valid for the call, whatever it does to the buffers") {
+TEST_CASE_FIXTURE(with_peer,
+                  "a hook's data is valid for the call, whatever it does to the buffers") {
     struct discarding : chat {
         using chat::chat;
         std::string got;
@@ -437,8 +440,9 @@ TEST_CASE("what is refused says why") {
 
 TEST_CASE("terminator_t is a value") {
     using asynchat::terminator_t;
-    const terminator_t all[] = {{asynchat::none}, {0}, {1}, {1000}, {""}, {"\n"}, {"\r\n"},
-                                {"0123456"}, {"01234567"}, {"a long delimiter"}};
+    const terminator_t all[] = {
+        {asynchat::none}, {0},      {1},         {1000},       {""},
+        {"\n"},           {"\r\n"}, {"0123456"}, {"01234567"}, {"a long delimiter"}};
     for (const auto& a : all) {
         for (const auto& b : all) CHECK((a == b) == (&a == &b));
         const auto copy = a;

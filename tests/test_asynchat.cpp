@@ -190,7 +190,9 @@ public:
 
 /// Whether c.push(data) compiles.
 template <class Data>
-concept can_push = requires(asynchat::async_chat& c, const Data& data) { c.push(data); };
+concept can_push = requires(asynchat::async_chat& c, const Data& data) {
+    c.push(data);
+};
 
 }  // namespace
 

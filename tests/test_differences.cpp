@@ -44,7 +44,8 @@ struct chat : async_chat {
 /// Keeps what is written to a stream while it lives.
 class captured {
 public:
-    explicit captured(std::ostream& stream) : stream_(stream), before_(stream.rdbuf(kept_.rdbuf())) {}
+    explicit captured(std::ostream& stream)
+        : stream_(stream), before_(stream.rdbuf(kept_.rdbuf())) {}
     ~captured() { stream_.rdbuf(before_); }
     std::string text() const { return kept_.str(); }
 
@@ -310,7 +311,8 @@ TEST_CASE("D14 predicates that nobody overrides are not asked on every turn") {
     const auto left = plain->producer_fifo.size();
     CHECK(left > 0);
     std::string room(1 << 20, '\0');
-    while (peer_a.recv(std::span(room)).count > 0) {}
+    while (peer_a.recv(std::span(room)).count > 0) {
+    }
     asyncore::loop(0.0, false, &map, 3);
     CHECK(plain->producer_fifo.size() < left);
 

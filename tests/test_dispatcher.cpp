@@ -344,7 +344,8 @@ TEST_SUITE("what is said") {
         std::ostringstream number;  // Python: %0x
         number << std::hex << reinterpret_cast<std::uintptr_t>(&d);
         CHECK(printed(fail) == "error: uncaptured exception, closing channel <repr() failed for "
-                               "object at " + number.str() + "> (std::runtime_error:spam )\n");
+                               "object at " +
+                                   number.str() + "> (std::runtime_error:spam )\n");
         d.exits = true;
         CHECK_THROWS_AS(fail(), asyncore::ExitNow);
     }
@@ -399,7 +400,8 @@ TEST_SUITE("files") {
             pipe ended(one.read.get(), &map), broken(two.write.get(), &map);
             CHECK(ended.connected);
             broken.reads = false;
-            while (::write(two.write.get(), "x", 1) == 1) {}
+            while (::write(two.write.get(), "x", 1) == 1) {
+            }
             one.write.reset();
             two.read.reset();
             asyncore::loop(0.0, use_poll, &map, 1);
@@ -408,7 +410,6 @@ TEST_SUITE("files") {
         }
     }
 }
-
 
 TEST_SUITE("init() a second time") {
     TEST_CASE("an async_chat begins with empty buffers") {
@@ -500,7 +501,9 @@ TEST_SUITE("streams") {
         explicit stubborn(socket_t wrapped) : sock(std::move(wrapped)) {}
         socket_t sock;
         int fileno() const noexcept override { return sock.fileno(); }
-        asyncore::platform::transfer recv(std::span<char> buffer) override { return sock.recv(buffer); }
+        asyncore::platform::transfer recv(std::span<char> buffer) override {
+            return sock.recv(buffer);
+        }
         asyncore::platform::transfer send(std::string_view) override {
             throw std::system_error(EAGAIN, std::generic_category(), "want write");
         }

@@ -75,7 +75,8 @@ struct busy_server : dispatcher {
 };
 
 const std::string said = "a line that is longer than what the chat reads at once\r\n\r\n" +
-                         std::string(250, 'x') + "\r\nproduce\r\nlong\r\nand\r\n"
+                         std::string(250, 'x') +
+                         "\r\nproduce\r\nlong\r\nand\r\n"
                          "<<END OF<<END OF LINE>>quit<<END OF LINE>>";
 const std::string answer = "a line that is longer than what the chat reads at once\n\n" +
                            std::string(250, 'x') + "\n" + std::string(1000, 'p') +
@@ -249,9 +250,7 @@ TEST_CASE("SIGINT in a child is not its parent's") {
         if (interrupted()) return false;
         if (!in_child([&] { return ::raise(SIGINT), interrupted(); })) return false;
         if (interrupted()) return false;
-        {
-            const asyncore::interrupt_on_sigint inner(&map);
-        }
+        { const asyncore::interrupt_on_sigint inner(&map); }
         ::raise(SIGINT);  // the outer one goes on
         return interrupted();
     }));

@@ -3,8 +3,8 @@
 // its own the same cases ask the kernel.
 #include "support.hpp"
 
-#include <platform/socket.hpp>
-#include <platform/unique_fd.hpp>
+#include <asyncore/platform/socket.hpp>
+#include <asyncore/platform/unique_fd.hpp>
 
 #include <array>
 #include <cerrno>
@@ -256,7 +256,8 @@ TEST_SUITE("errors") {
         std::vector<entry> found(4);
         REQUIRE(::kevent(kq.fd.get(), changes.data(), 2, found.data(), 4, nullptr) == 2);
         CHECK((found[0].flags & EV_ERROR) != 0);
-        CHECK(found[0].data == 0);  // "When a filter is successfully added the data field will be zero"
+        CHECK(found[0].data ==
+              0);  // "When a filter is successfully added the data field will be zero"
         CHECK((found[1].flags & EV_ERROR) != 0);
         CHECK(found[1].data == ENOENT);
     }
@@ -319,7 +320,8 @@ TEST_SUITE("waiting") {
     TEST_CASE("[EINTR] a signal was delivered; all changes have been applied") {
         queue kq;
         auto [a, b] = socket_t::pair();
-        struct sigaction action {}, before {};
+        struct sigaction action {
+        }, before{};
         action.sa_handler = [](int) {};
         REQUIRE(::sigaction(SIGALRM, &action, &before) == 0);
         itimerval every{{0, 1000}, {0, 1000}}, off{};  // again and again: one may come too early

@@ -238,9 +238,9 @@ const std::map<std::string, action> actions{
 };
 
 const std::vector<std::string> hooks{
-    "readable",          "writable",         "recv",         "send",
-    "handle_read_event", "handle_read",      "handle_write", "handle_write_event",
-    "handle_connect",    "handle_close",     "handle_error", "collect_incoming_data",
+    "readable",          "writable",     "recv",         "send",
+    "handle_read_event", "handle_read",  "handle_write", "handle_write_event",
+    "handle_connect",    "handle_close", "handle_error", "collect_incoming_data",
     "found_terminator",  "log_info",
 };
 
@@ -464,8 +464,8 @@ void check_doom(const std::string& at, const asynchat::terminator_t& term, bool 
 
 TEST_CASE("nobody touches a channel that destroyed itself while it read") {
     const auto read = [](doomed& channel) { channel.handle_read(); };
-    const asynchat::terminator_t terminators[] = {{asynchat::none}, {2}, {100}, {"\n"},
-                                                  {"cd\nef and more"}};
+    const asynchat::terminator_t terminators[] = {
+        {asynchat::none}, {2}, {100}, {"\n"}, {"cd\nef and more"}};
     for (const bool throws : {false, true})
         for (const auto& term : terminators) {
             check_doom("recv", term, throws, read);
@@ -520,9 +520,8 @@ TEST_CASE("nor for what else has happened to it") {
 TEST_CASE("a channel that destroyed itself and throws does not hear of it") {
     // An OSError, which readwrite() sorts by its errno.
     for (const bool use_poll : {false, true})
-        check_doom("collect_incoming_data", asynchat::none, true, [&](doomed& channel) {
-            asyncore::loop(0.0, use_poll, channel._map, 1);
-        });
+        check_doom("collect_incoming_data", asynchat::none, true,
+                   [&](doomed& channel) { asyncore::loop(0.0, use_poll, channel._map, 1); });
 }
 
 TEST_CASE("a dispatcher may be destroyed by what it logs, and in handle_close()") {

@@ -1,15 +1,15 @@
 // platform/, but for the pollers (test_poller.cpp) and sockets (test_socket.cpp).
 #include "support.hpp"
 
-#include <platform/address.hpp>
-#include <platform/error.hpp>
-#include <platform/interrupt.hpp>
-#include <platform/repr.hpp>
-#include <platform/shed.hpp>
-#include <platform/sigpipe.hpp>
-#include <platform/socket.hpp>
-#include <platform/timeout.hpp>
-#include <platform/unique_fd.hpp>
+#include <asyncore/platform/address.hpp>
+#include <asyncore/platform/error.hpp>
+#include <asyncore/platform/interrupt.hpp>
+#include <asyncore/platform/repr.hpp>
+#include <asyncore/platform/shed.hpp>
+#include <asyncore/platform/sigpipe.hpp>
+#include <asyncore/platform/socket.hpp>
+#include <asyncore/platform/timeout.hpp>
+#include <asyncore/platform/unique_fd.hpp>
 
 #include <cerrno>
 #include <chrono>
@@ -183,12 +183,17 @@ TEST_SUITE("timeout") {
             int milliseconds;
             long microseconds, nanoseconds;
         } const cases[] = {
-            {0.0, 0, 0, 0},           {-0.0, 0, 0, 0},
+            {0.0, 0, 0, 0},
+            {-0.0, 0, 0, 0},
             {1e-10, 1, 1, 1},
-            {1e-9, 1, 1, 1},          {1e-6, 1, 1, 1000},
-            {0.0009, 1, 900, 900000}, {0.001, 1, 1000, 1000000},
-            {0.0011, 2, 1100, 1100000}, {0.5, 500, 500000, 500000000},
-            {1ns, 1, 1, 1},           {1001ns, 1, 2, 1001},
+            {1e-9, 1, 1, 1},
+            {1e-6, 1, 1, 1000},
+            {0.0009, 1, 900, 900000},
+            {0.001, 1, 1000, 1000000},
+            {0.0011, 2, 1100, 1100000},
+            {0.5, 500, 500000, 500000000},
+            {1ns, 1, 1, 1},
+            {1001ns, 1, 2, 1001},
             {20ms, 20, 20000, 20000000},
         };
         for (const auto& each : cases) {
@@ -318,12 +323,10 @@ TEST_SUITE("address") {
     }
 
     TEST_CASE("to the kernel and back") {
-        const std::pair<address, int> all[] = {{{"127.0.0.1", 80}, AF_INET},
-                                               {{"255.255.255.255", 65535}, AF_INET},
-                                               {{"::1", 80, 7, 2}, AF_INET6},
-                                               {{"2001:db8::5", 1, 0xfffff, 0}, AF_INET6},
-                                               {{"/tmp/s"}, AF_UNIX},
-                                               {{"\0na\0me"s}, AF_UNIX}};
+        const std::pair<address, int> all[] = {
+            {{"127.0.0.1", 80}, AF_INET},  {{"255.255.255.255", 65535}, AF_INET},
+            {{"::1", 80, 7, 2}, AF_INET6}, {{"2001:db8::5", 1, 0xfffff, 0}, AF_INET6},
+            {{"/tmp/s"}, AF_UNIX},         {{"\0na\0me"s}, AF_UNIX}};
         for (const auto& each : all) {
             const auto& name = each.first;
             const int family = each.second;
@@ -384,8 +387,7 @@ TEST_SUITE("address") {
     TEST_CASE("a host that is none is an error, with the resolver's words") {
         const std::pair<address, int> all[] = {
             {{"::1", 80}, AF_INET}, {{"127.0.0.1", 80}, AF_INET6}, {{"::1", 80, 0, 0}, AF_INET}};
-        for (const auto& [name, family] : all)
-            try {
+        for (const auto& [name, family] : all) try {
                 name.resolve(family);
                 FAIL("no error for " << name.repr());
             } catch (const std::system_error& error) {

@@ -2,8 +2,8 @@
 // ready for is Linux's word; that all mechanisms say the same is ours.
 #include "support.hpp"
 
-#include <platform/poller.hpp>
-#include <platform/socket.hpp>
+#include <asyncore/platform/poller.hpp>
+#include <asyncore/platform/socket.hpp>
 
 #include <algorithm>
 #include <cerrno>
@@ -64,8 +64,8 @@ namespace {
 constexpr events none = events::none, reads = events::read, writes = events::write,
                  priority = events::priority, error = events::error, hangup = events::hangup;
 constexpr events all = reads | writes | priority;
-constexpr events combinations[] = {none,     reads,            writes,            reads | writes,
-                                   priority, reads | priority, writes | priority, all};
+constexpr events combinations[] = {
+    none, reads, writes, reads | writes, priority, reads | priority, writes | priority, all};
 constexpr events unasked = error | hangup | events::invalid;
 
 using answer = std::map<int, events>;
@@ -102,8 +102,10 @@ void take(int fd, std::size_t size) {
 
 void fill(int fd) {
     const std::string data(4096, 'x');
-    while (::write(fd, data.data(), data.size()) > 0) {}
-    while (::write(fd, "x", 1) > 0) {}
+    while (::write(fd, data.data(), data.size()) > 0) {
+    }
+    while (::write(fd, "x", 1) > 0) {
+    }
 }
 
 /// Loopback is quick, but nobody promises that it is at once.
@@ -286,8 +288,7 @@ const situation situations[] = {
          fill(ends.write.get());
          s.watch(std::move(ends.write));
      }},
-    {"a file at its beginning", all, reads | writes,
-     [](state& s) { s.watch(a_file()); }},
+    {"a file at its beginning", all, reads | writes, [](state& s) { s.watch(a_file()); }},
     {"a file at its end", all, reads | writes,
      [](state& s) {
          s.watch(a_file());
@@ -412,8 +413,7 @@ TEST_SUITE("what is ready") {
         for (std::size_t i = 0; i < pairs; i += 2) take(pipes[i].read.get(), 1);
         const auto found = wait();
         CHECK(found.size() == pairs / 2);
-        for (std::size_t i = 0; i < pairs; ++i)
-            CHECK(found.count(pipes[i].read.get()) == i % 2);
+        for (std::size_t i = 0; i < pairs; ++i) CHECK(found.count(pipes[i].read.get()) == i % 2);
         for (const auto& each : pipes) watch(each.read, none);
         CHECK(wait().empty());
     }
@@ -429,12 +429,9 @@ TEST_SUITE("what is ready") {
         pipe_ends ends, quiet;
         ends.write.reset();
         const int closed = duplicate(a.fileno(), 0).get();
-        std::vector<ready> found{{a.fileno(), reads},
-                                 {b.fileno(), writes | hangup},
-                                 {ends.read.get(), reads},
-                                 {7, priority},
-                                 {quiet.read.get(), reads},
-                                 {closed, reads}};
+        std::vector<ready> found{{a.fileno(), reads},       {b.fileno(), writes | hangup},
+                                 {ends.read.get(), reads},  {7, priority},
+                                 {quiet.read.get(), reads}, {closed, reads}};
         ask_poll(found, reads | hangup);
         REQUIRE(found.size() == 4);  // nothing to read for the first, nor for the quiet one
         CHECK(found[0].fd == b.fileno());

@@ -63,11 +63,13 @@ void check_reported(const std::function<void(Channel&)>& prepare,
         const auto actor = asyncore::spawn<plain>(std::move(a), &map);
         const auto subject = asyncore::spawn<Channel>(std::move(b), &map);
         REQUIRE(!subject->asked_every_turn_);
-        while (subject->socket.send("x").count == 1) {}  // so that no event of its own tells it
+        while (subject->socket.send("x").count == 1) {
+        }  // so that no event of its own tells it
         prepare(*subject);
         actor->act = [&, &subject = *subject, &peer = peer_b] {
             std::string room(1 << 16, '\0');
-            while (peer.recv(room).count > 0) {}
+            while (peer.recv(room).count > 0) {
+            }
             act(subject);
         };
         peer_a.send("x");
@@ -107,9 +109,8 @@ TEST_SUITE("promises") {
             c.connected = false;
             c.interest_changed();
         });
-        check_reported<plain_sender>(
-            [](plain_sender& c) { c.out_buffer.append("queued"); },
-            [](plain_sender& c) { c.initiate_send(); });
+        check_reported<plain_sender>([](plain_sender& c) { c.out_buffer.append("queued"); },
+                                     [](plain_sender& c) { c.initiate_send(); });
         check_reported<plain_sender>(nothing, [](plain_sender& c) {
             // More than the kernel takes.
             for (int i = 0; i < 100; ++i) c.send(std::string(65536, 'x'));
@@ -212,9 +213,11 @@ TEST_SUITE("promises") {
         CHECK_THROWS_AS(play(true, nothing, nullptr, [](liar& c) { c.reads = false; }),
                         std::logic_error);
         CHECK_NOTHROW(play(false, nothing, nullptr, lie));
-        CHECK_NOTHROW(play(true, nothing, [](liar& c) { c.asked_every_turn_ = true; }, lie));
+        CHECK_NOTHROW(play(
+            true, nothing, [](liar& c) { c.asked_every_turn_ = true; }, lie));
         // A listener may want to write: nobody listens to that.
-        CHECK_NOTHROW(play(true, [](liar& c) { c.writes = c.accepting = true; }, nullptr, nothing));
+        CHECK_NOTHROW(play(
+            true, [](liar& c) { c.writes = c.accepting = true; }, nullptr, nothing));
     }
 
     TEST_CASE("who cannot report changes is asked on every turn, whatever it promises") {

@@ -1,8 +1,8 @@
 // platform/socket.hpp: what each operation does, and what it says when it cannot.
 #include "support.hpp"
 
-#include <platform/error.hpp>
-#include <platform/socket.hpp>
+#include <asyncore/platform/error.hpp>
+#include <asyncore/platform/socket.hpp>
 
 #include <array>
 #include <cerrno>
@@ -114,7 +114,8 @@ void read_at_last(int) {
     alarms_to_go = alarms_to_go - 1;
     static char room[1 << 16];
     if (alarms_to_go == 0)
-        while (::read(end_to_use, room, sizeof room) > 0) {}
+        while (::read(end_to_use, room, sizeof room) > 0) {
+        }
     errno = error;
 }
 void connect_at_last(int) {
@@ -406,7 +407,8 @@ TEST_SUITE("transfers") {
         CHECK(sent.error == 0);
         CHECK(sent.count > 0);
         CHECK(sent.count < plenty.size());
-        while (a.send(plenty).error == 0) {}
+        while (a.send(plenty).error == 0) {
+        }
         CHECK(a.send("x").error == EAGAIN);
         CHECK(a.send("x").count == 0);
         std::string got(1 << 22, '\0');
@@ -507,7 +509,8 @@ TEST_SUITE("transfers") {
         }
         SUBCASE("send") {
             auto [a, b] = socket_t::pair();
-            while (a.send("x").count == 1) {}
+            while (a.send("x").count == 1) {
+            }
             auto writer = support::blocking(std::move(a));
             end_to_use = b.fileno();
             const support::alarms every_millisecond(read_at_last);

@@ -184,7 +184,8 @@ private:
         for (const auto& [name, value] : form)
             rows += "<tr><th>" + html_escaped(name) + "<td>" + html_escaped(value) + "\n";
         const auto size = "<p>" + std::to_string(received) + " bytes received.\n";
-        const auto table = rows.empty() ? "<p>No form fields.\n" : "<table>\n" + rows + "</table>\n";
+        const auto table =
+            rows.empty() ? "<p>No form fields.\n" : "<table>\n" + rows + "</table>\n";
         send_page(200, "POST " + request.path(), size + table);
     }
 
@@ -253,7 +254,9 @@ private:
         std::string head = "HTTP/1.0 " + std::to_string(code) + " ";
         head.append(http::reason(code)).append("\r\nServer: asynchat\r\nConnection: close\r\n");
         head += "Date: " + http::http_date(std::time(nullptr)) + "\r\n" + more_fields;
-        head.append("Content-Type: ").append(type).append("\r\nX-Content-Type-Options: nosniff\r\n");
+        head.append("Content-Type: ")
+            .append(type)
+            .append("\r\nX-Content-Type-Options: nosniff\r\n");
         push_aside(head + "Content-Length: " + std::to_string(size) + "\r\n\r\n");
     }
 

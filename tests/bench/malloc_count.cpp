@@ -43,9 +43,7 @@ __attribute__((constructor)) void map_the_file() {
     if (memory != MAP_FAILED) allocations = static_cast<counter*>(memory);
 }
 
-void count() {
-    allocations->fetch_add(1, std::memory_order_relaxed);
-}
+void count() { allocations->fetch_add(1, std::memory_order_relaxed); }
 
 }  // namespace
 

@@ -31,13 +31,9 @@ namespace platform = asyncore::platform;
 namespace {
 
 // A system call of a peer's, which are plain blocking descriptors, failed.
-[[noreturn]] void fail(const char* call) {
-    platform::throw_errno(call);
-}
+[[noreturn]] void fail(const char* call) { platform::throw_errno(call); }
 
-sockaddr* generic(sockaddr_in& name) {
-    return reinterpret_cast<sockaddr*>(&name);
-}
+sockaddr* generic(sockaddr_in& name) { return reinterpret_cast<sockaddr*>(&name); }
 
 sockaddr_in any_port_of(const std::string& home) {
     sockaddr_in name{};
@@ -186,19 +182,14 @@ asynchat::async_chat& as_chat(asyncore::dispatcher& channel) {
 }
 
 void initiate_send(asyncore::dispatcher& channel) {
-    if (auto* const found = dynamic_cast<sender*>(&channel))
-        found->initiate_send();
-    else
-        as_chat(channel).initiate_send();
+    if (auto* const found = dynamic_cast<sender*>(&channel)) found->initiate_send();
+    else as_chat(channel).initiate_send();
 }
 
 void set_terminator(asynchat::async_chat& channel, const terminator& wanted) {
-    if (const auto* number = std::get_if<long long>(&wanted))
-        channel.set_terminator(*number);
-    else if (const auto* bytes = std::get_if<std::string>(&wanted))
-        channel.set_terminator(*bytes);
-    else
-        channel.set_terminator(asynchat::none);
+    if (const auto* number = std::get_if<long long>(&wanted)) channel.set_terminator(*number);
+    else if (const auto* bytes = std::get_if<std::string>(&wanted)) channel.set_terminator(*bytes);
+    else channel.set_terminator(asynchat::none);
 }
 
 std::string quote_terminator(const asynchat::terminator_t& term) {
@@ -217,16 +208,11 @@ std::string quote(std::string_view bytes) {
     }
     std::string quoted = "\"";
     for (const char c : bytes) {
-        if (c == '\r')
-            quoted += "\\r";
-        else if (c == '\n')
-            quoted += "\\n";
-        else if (c == '\t')
-            quoted += "\\t";
-        else if (c == '\\' || c == '"')
-            (quoted += '\\') += c;
-        else if (c >= 32 && c < 127)
-            quoted += c;
+        if (c == '\r') quoted += "\\r";
+        else if (c == '\n') quoted += "\\n";
+        else if (c == '\t') quoted += "\\t";
+        else if (c == '\\' || c == '"') (quoted += '\\') += c;
+        else if (c >= 32 && c < 127) quoted += c;
         else {
             std::snprintf(text.data(), text.size(), "\\x%02x", static_cast<unsigned char>(c));
             quoted += text.data();
@@ -269,40 +255,23 @@ void player::run(const directive& line) {
     const std::string& what = line.what;
     if (what == "delivery")
         delivery_ = line.delivery == "poll" ? asyncore::delivery::poll : asyncore::delivery::select;
-    else if (what == "listen")
-        listen(line);
-    else if (what == "knock")
-        knock(line);
-    else if (what == "dial")
-        dial(line);
-    else if (what == "feed")
-        feed(line);
-    else if (what == "urgent")
-        urgent(line);
-    else if (what == "drain")
-        drain(line);
-    else if (what == "shut")
-        shut(line);
-    else if (what == "hangup")
-        hangup(line);
-    else if (what == "reset")
-        reset(line);
-    else if (what == "turn")
-        turn(line.count);
-    else if (what == "loop")
-        loop(line.count);
-    else if (what == "do")
-        attempt(line.name, [&] { act(line.name, line.run); });
-    else if (what == "on")
-        hooks_[{line.name, line.event}].push_back(line.run);
-    else if (what == "state")
-        attempt(line.name, [&] { state(line.name); });
-    else if (what == "map")
-        log("map " + std::to_string(asyncore::socket_map.size()));
-    else if (what == "close_all")
-        close_all();
-    else
-        make_channel(line);
+    else if (what == "listen") listen(line);
+    else if (what == "knock") knock(line);
+    else if (what == "dial") dial(line);
+    else if (what == "feed") feed(line);
+    else if (what == "urgent") urgent(line);
+    else if (what == "drain") drain(line);
+    else if (what == "shut") shut(line);
+    else if (what == "hangup") hangup(line);
+    else if (what == "reset") reset(line);
+    else if (what == "turn") turn(line.count);
+    else if (what == "loop") loop(line.count);
+    else if (what == "do") attempt(line.name, [&] { act(line.name, line.run); });
+    else if (what == "on") hooks_[{line.name, line.event}].push_back(line.run);
+    else if (what == "state") attempt(line.name, [&] { state(line.name); });
+    else if (what == "map") log("map " + std::to_string(asyncore::socket_map.size()));
+    else if (what == "close_all") close_all();
+    else make_channel(line);
 }
 
 void player::join_network() {
@@ -436,16 +405,12 @@ void player::drain(const directive& line) {
     std::vector<char> buffer(65536);
     while (!end) {
         const auto count = ::recv(peer(line.name), buffer.data(), buffer.size(), MSG_DONTWAIT);
-        if (count > 0)
-            got.append(buffer.data(), static_cast<std::size_t>(count));
-        else if (count == 0)
-            end = "eof";
+        if (count > 0) got.append(buffer.data(), static_cast<std::size_t>(count));
+        else if (count == 0) end = "eof";
         else if (errno == EAGAIN || errno == EWOULDBLOCK) {
             if (!under_way(line.name)) break;
-        } else if (errno == ECONNRESET)
-            end = "reset";
-        else
-            return broken(line.name);
+        } else if (errno == ECONNRESET) end = "reset";
+        else return broken(line.name);
     }
     log(line.name + " peer " + quote(got));
     if (end) log(line.name + " peer " + end);
@@ -473,9 +438,7 @@ void player::shut(const directive& line) {
     if (::shutdown(peer(line.name), SHUT_WR) != 0) broken(line.name);
 }
 
-void player::hangup(const directive& line) {
-    peers_[line.name].reset();
-}
+void player::hangup(const directive& line) { peers_[line.name].reset(); }
 
 void player::reset(const directive& line) {
     const linger off{1, 0};
@@ -537,9 +500,7 @@ asyncore::dispatcher& player::find(const std::string& name) {
     return *found->second;
 }
 
-int player::peer(const std::string& name) {
-    return peers_[name].get();
-}
+int player::peer(const std::string& name) { return peers_[name].get(); }
 
 void player::state(const std::string& name) {
     asyncore::dispatcher& channel = find(name);
@@ -566,49 +527,32 @@ void player::state(const std::string& name) {
 void player::act(const std::string& name, const action& wanted) {
     asyncore::dispatcher& channel = find(name);
     const std::string& what = wanted.what;
-    if (what == "at")
-        act(wanted.other, *wanted.inner);
-    else if (what == "push")
-        as_chat(channel).push(wanted.bytes());
+    if (what == "at") act(wanted.other, *wanted.inner);
+    else if (what == "push") as_chat(channel).push(wanted.bytes());
     else if (what == "push_simple")
         as_chat(channel).push_with_producer(
             asynchat::simple_producer(wanted.bytes(), wanted.number));
     else if (what == "push_chunks")
         as_chat(channel).push_with_producer(chunk_producer(wanted.chunks));
-    else if (what == "push_bytes")
-        as_chat(channel).push_with_producer(wanted.bytes());
-    else if (what == "push_failing")
-        as_chat(channel).push_with_producer(failing_producer());
+    else if (what == "push_bytes") as_chat(channel).push_with_producer(wanted.bytes());
+    else if (what == "push_failing") as_chat(channel).push_with_producer(failing_producer());
     else if (what == "send") {
         const auto count = channel.send(wanted.bytes());
         const bool silent = dynamic_cast<sender*>(&channel) != nullptr;
         log(name + " sent " + (silent ? "-" : std::to_string(count)));
-    } else if (what == "recv")
-        log(name + " got " + quote(channel.recv(wanted.number)));
-    else if (what == "set_terminator")
-        set_terminator(as_chat(channel), wanted.term);
-    else if (what == "close_when_done")
-        as_chat(channel).close_when_done();
-    else if (what == "discard_buffers")
-        as_chat(channel).discard_buffers();
-    else if (what == "close")
-        channel.close();
-    else if (what == "initiate_send")
-        initiate_send(channel);
-    else if (what == "handle_read")
-        channel.handle_read();
-    else if (what == "handle_close")
-        channel.handle_close();
-    else if (what == "del_channel")
-        channel.del_channel();
-    else if (what == "add_channel")
-        channel.add_channel();
-    else if (what == "raise")
-        throw boom();
-    else if (what == "raise_os")
-        throw std::system_error(wanted.error, std::generic_category());
-    else if (what == "exit_now")
-        throw asyncore::ExitNow();
+    } else if (what == "recv") log(name + " got " + quote(channel.recv(wanted.number)));
+    else if (what == "set_terminator") set_terminator(as_chat(channel), wanted.term);
+    else if (what == "close_when_done") as_chat(channel).close_when_done();
+    else if (what == "discard_buffers") as_chat(channel).discard_buffers();
+    else if (what == "close") channel.close();
+    else if (what == "initiate_send") initiate_send(channel);
+    else if (what == "handle_read") channel.handle_read();
+    else if (what == "handle_close") channel.handle_close();
+    else if (what == "del_channel") channel.del_channel();
+    else if (what == "add_channel") channel.add_channel();
+    else if (what == "raise") throw boom();
+    else if (what == "raise_os") throw std::system_error(wanted.error, std::generic_category());
+    else if (what == "exit_now") throw asyncore::ExitNow();
 }
 
 }  // namespace replay

@@ -4,7 +4,7 @@
 #pragma once
 
 #include <asyncore/asyncore.hpp>
-#include <platform/unique_fd.hpp>
+#include <asyncore/platform/unique_fd.hpp>
 
 #include <deque>
 #include <map>

@@ -96,10 +96,8 @@ int play_batch() {
         if (child == 0) play_in_child(script, home_of(count));
         int status = 0;
         if (child < 0 || ::waitpid(child, &status, 0) < 0) return 1;
-        if (WIFSIGNALED(status))
-            answer(128 + WTERMSIG(status), "killed\n");
-        else if (status != 0)
-            answer(WEXITSTATUS(status), "died\n");
+        if (WIFSIGNALED(status)) answer(128 + WTERMSIG(status), "killed\n");
+        else if (status != 0) answer(WEXITSTATUS(status), "died\n");
     }
     return 0;
 }

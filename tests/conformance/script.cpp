@@ -52,9 +52,7 @@ bool is_digits(std::string_view text, std::size_t longest) {
            std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
-bool is_number(std::string_view text) {
-    return is_digits(text, 18);
-}
+bool is_number(std::string_view text) { return is_digits(text, 18); }
 
 bool is_name(std::string_view text) {
     return !text.empty() && text[0] >= 'a' && text[0] <= 'z' &&
@@ -114,9 +112,7 @@ private:
     std::deque<word> words_;
 };
 
-bool is_space(char c) {
-    return c == ' ' || c == '\t';
-}
+bool is_space(char c) { return c == ' ' || c == '\t'; }
 
 void line::split(std::string_view text) {
     std::size_t i = 0;

@@ -31,9 +31,7 @@ private:
     std::size_t count_ = 0;
 };
 
-std::string shown(const std::string& bytes) {
-    return "'" + bytes + "' ";
-}
+std::string shown(const std::string& bytes) { return "'" + bytes + "' "; }
 
 // ---------------------------------------------------------------------------
 // The model.
@@ -89,10 +87,8 @@ private:
         auto& from = queue_.front();
         const auto data = from.data.substr(0, from.buffer_size);
         from.data.erase(0, data.size());
-        if (data.empty())
-            queue_.pop_front();
-        else
-            queue_.push_front({entry::bytes, data});
+        if (data.empty()) queue_.pop_front();
+        else queue_.push_front({entry::bytes, data});
     }
 
     void send_some() {

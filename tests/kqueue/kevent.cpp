@@ -68,7 +68,9 @@ struct file {
     }
 
     /// Vnodes: from the current position to the end of the file.
-    intptr_t left() const { return static_cast<intptr_t>(status.st_size - ::lseek(fd, 0, SEEK_CUR)); }
+    intptr_t left() const {
+        return static_cast<intptr_t>(status.st_size - ::lseek(fd, 0, SEEK_CUR));
+    }
 
     /// Sockets: bytes, or connections to accept.  Pipes: bytes.
     intptr_t to_read() const {
@@ -201,9 +203,12 @@ public:
             bool at_once = false;
             auto polled = list(at_once);
             if (at_once) rest = rest.zero();
-            const struct timespec ts{static_cast<time_t>(rest.count() / 1000000000),
-                                     static_cast<long>(rest.count() % 1000000000)};
-            if (::ppoll(polled.data(), polled.size(), limit || at_once ? &ts : nullptr, nullptr) < 0)
+            const struct timespec ts {
+                static_cast<time_t>(rest.count() / 1000000000),
+                    static_cast<long>(rest.count() % 1000000000)
+            };
+            if (::ppoll(polled.data(), polled.size(), limit || at_once ? &ts : nullptr, nullptr) <
+                0)
                 return -1;
             const int count = collect(polled, out, room);
             if (count > 0) return count;
@@ -292,8 +297,7 @@ private:
         const std::lock_guard lock(mutex_);
         std::vector<std::pair<note*, struct kevent>> found;
         for (const auto& each : polled)
-            if (each.revents != 0)
-                look_at(static_cast<uintptr_t>(each.fd), each.revents, found);
+            if (each.revents != 0) look_at(static_cast<uintptr_t>(each.fd), each.revents, found);
         std::set<uintptr_t> vnodes;
         for (const auto& [id, each] : notes_)
             if (each.vnode) vnodes.insert(id.first);
@@ -307,13 +311,13 @@ private:
             out[count++] = event;
             which->reported = ++reports_;
             if (which->wanted.flags & EV_DISPATCH) which->enabled = false;
-            if (which->wanted.flags & EV_ONESHOT)
-                erase(notes_.find({event.ident, event.filter}));
+            if (which->wanted.flags & EV_ONESHOT) erase(notes_.find({event.ident, event.filter}));
         }
         return count;
     }
 
-    void look_at(uintptr_t ident, int revents, std::vector<std::pair<note*, struct kevent>>& found) {
+    void look_at(uintptr_t ident, int revents,
+                 std::vector<std::pair<note*, struct kevent>>& found) {
         if (first(ident) == last(ident)) return;
         if ((revents & POLLNVAL) || !same_file(first(ident)->second)) return drop(ident);
         for (auto at = first(ident); at != last(ident); ++at) {
@@ -337,7 +341,8 @@ std::atomic<queue*> queues[most];
 /// The queue of a descriptor, if that is open still.
 queue* find(int kq) {
     epoll_event event;
-    if (kq < 0 || kq >= static_cast<int>(most) || ::epoll_wait(kq, &event, 1, 0) < 0) return nullptr;
+    if (kq < 0 || kq >= static_cast<int>(most) || ::epoll_wait(kq, &event, 1, 0) < 0)
+        return nullptr;
     return queues[kq].load(std::memory_order_acquire);
 }
 

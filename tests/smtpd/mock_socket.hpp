@@ -57,9 +57,7 @@ private:
 };
 
 /// The mock that `sock` works through.
-inline MockSocket& mock(socket_t& sock) {
-    return dynamic_cast<MockSocket&>(*sock.layer());
-}
+inline MockSocket& mock(socket_t& sock) { return dynamic_cast<MockSocket&>(*sock.layer()); }
 
 /// A server that somebody always waits for.  It does listen, but nobody will connect.
 template <class Server>

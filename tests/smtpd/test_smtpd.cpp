@@ -31,10 +31,8 @@ class DebuggingServerTest : public close_all_at_end {
 public:
     void send_data(SMTPChannel& channel, std::string_view data, bool enable_SMTPUTF8 = false) {
         write_line(channel, "EHLO example");
-        if (enable_SMTPUTF8)
-            write_line(channel, "MAIL From:eggs@example BODY=8BITMIME SMTPUTF8");
-        else
-            write_line(channel, "MAIL From:eggs@example");
+        if (enable_SMTPUTF8) write_line(channel, "MAIL From:eggs@example BODY=8BITMIME SMTPUTF8");
+        else write_line(channel, "MAIL From:eggs@example");
         write_line(channel, "RCPT To:spam@example");
         write_line(channel, "DATA");
         write_line(channel, data);

@@ -195,10 +195,8 @@ TEST_SUITE("SMTPDChannelTestWithEnableSMTPUTF8True") {
             write_line("data");
             CHECK(last().substr(0, 3) == "354");
             write_line("c\r\n.");
-            if (mail_parameters.empty())
-                CHECK(last() == "250 OK\r\n");
-            else
-                CHECK(last() == "250 SMTPUTF8 message okish\r\n");
+            if (mail_parameters.empty()) CHECK(last() == "250 OK\r\n");
+            else CHECK(last() == "250 SMTPUTF8 message okish\r\n");
         }
     }
 

@@ -3,7 +3,7 @@
 #include "request.hpp"
 #include "text.hpp"
 
-#include <platform/error.hpp>
+#include <asyncore/platform/error.hpp>
 
 #include <algorithm>
 #include <array>
@@ -27,15 +27,19 @@ constexpr int flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | O_NOFOLLOW;
     switch (error) {
     case ENOENT:
     case ENOTDIR:
-    case ENAMETOOLONG: throw http_error(404, "There is nothing of that name here.");
+    case ENAMETOOLONG:
+        throw http_error(404, "There is nothing of that name here.");
     case EACCES:
     case EPERM:
     case ELOOP:
-    case ENXIO: throw http_error(403, "That cannot be read.");
+    case ENXIO:
+        throw http_error(403, "That cannot be read.");
     case EMFILE:
     case ENFILE:
-    case ENOMEM: throw http_error(503, "The server is busy.");
-    default: throw http_error(500, "The file could not be opened.");
+    case ENOMEM:
+        throw http_error(503, "The server is busy.");
+    default:
+        throw http_error(500, "The file could not be opened.");
     }
 }
 

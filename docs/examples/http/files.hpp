@@ -2,7 +2,7 @@
 #pragma once
 
 #include <asynchat/producer.hpp>
-#include <platform/unique_fd.hpp>
+#include <asyncore/platform/unique_fd.hpp>
 
 #include <cstdint>
 #include <string>

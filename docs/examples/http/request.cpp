@@ -35,20 +35,34 @@ bool is_digits(std::string_view text) {
 
 std::string_view reason(int status) {
     switch (status) {
-    case 200: return "OK";
-    case 301: return "Moved Permanently";
-    case 400: return "Bad Request";
-    case 403: return "Forbidden";
-    case 404: return "Not Found";
-    case 408: return "Request Timeout";
-    case 411: return "Length Required";
-    case 413: return "Content Too Large";
-    case 431: return "Request Header Fields Too Large";
-    case 500: return "Internal Server Error";
-    case 501: return "Not Implemented";
-    case 503: return "Service Unavailable";
-    case 505: return "HTTP Version Not Supported";
-    default: return "Unknown";
+    case 200:
+        return "OK";
+    case 301:
+        return "Moved Permanently";
+    case 400:
+        return "Bad Request";
+    case 403:
+        return "Forbidden";
+    case 404:
+        return "Not Found";
+    case 408:
+        return "Request Timeout";
+    case 411:
+        return "Length Required";
+    case 413:
+        return "Content Too Large";
+    case 431:
+        return "Request Header Fields Too Large";
+    case 500:
+        return "Internal Server Error";
+    case 501:
+        return "Not Implemented";
+    case 503:
+        return "Service Unavailable";
+    case 505:
+        return "HTTP Version Not Supported";
+    default:
+        return "Unknown";
     }
 }
 
@@ -71,7 +85,9 @@ std::optional<std::string> headers::getheader(std::string_view name) const {
 }
 
 std::size_t headers::count(std::string_view name) const {
-    const auto is_wanted = [wanted = upper(name)](const auto& field) { return field.first == wanted; };
+    const auto is_wanted = [wanted = upper(name)](const auto& field) {
+        return field.first == wanted;
+    };
     return static_cast<std::size_t>(std::count_if(fields_.begin(), fields_.end(), is_wanted));
 }
 
@@ -98,7 +114,8 @@ std::string request::path() const {
         if (!rest.starts_with('/')) rest = "/";
     }
     auto path = percent_decoded(split(rest, "?"));
-    if (!path || !path->starts_with('/')) throw bad_request("The target of the request is no path.");
+    if (!path || !path->starts_with('/'))
+        throw bad_request("The target of the request is no path.");
     if (path->find('\0') != path->npos) throw bad_request("The path has a zero byte in it.");
     return *path;
 }

@@ -25,18 +25,12 @@ constexpr text ATOM_ENDS = "()<>@,:;.\\\"[] \t";
 constexpr text DOT_ATOM_ENDS = "()<>@,:;\\\"[] \t";
 constexpr text PHRASE_ENDS = ")<>@,:;\\[]";
 
-bool in(char c, text set) {
-    return set.find(c) != set.npos;
-}
+bool in(char c, text set) { return set.find(c) != set.npos; }
 
-bool starts_in(text value, text set) {
-    return !value.empty() && in(value[0], set);
-}
+bool starts_in(text value, text set) { return !value.empty() && in(value[0], set); }
 
 /// Python: value[0], which raises an IndexError on an empty string, as at() does.
-bool first_in(text value, text set) {
-    return in(value.at(0), set);
-}
+bool first_in(text value, text set) { return in(value.at(0), set); }
 
 text take(text& value, std::size_t size) {
     const auto taken = value.substr(0, size);
@@ -54,9 +48,7 @@ std::string escape(text given, text special) {
     return out;
 }
 
-std::string quote_string(text value) {
-    return '"' + escape(value, "\\\"") + '"';
-}
+std::string quote_string(text value) { return '"' + escape(value, "\\\"") + '"'; }
 
 /// Python: token_type, where it matters.
 enum class kind { terminal, dot, fws, list, cfws, encoded_word };
@@ -78,9 +70,7 @@ struct token {
     }
 };
 
-token terminal(text chars) {
-    return {kind::terminal, std::string(chars), std::string(chars)};
-}
+token terminal(text chars) { return {kind::terminal, std::string(chars), std::string(chars)}; }
 
 const token DOT{kind::dot, ".", "."};
 
@@ -247,9 +237,7 @@ token get_encoded_word(text& value) {
 
 // The grammar
 
-token get_qcontent(text& value) {
-    return terminal(get_ptext(value, "\""));
-}
+token get_qcontent(text& value) { return terminal(get_ptext(value, "\"")); }
 
 token get_atext(text& value) {
     const auto atext = take(value, value.find_first_of(ATOM_ENDS));
@@ -285,12 +273,9 @@ token get_comment(text& value) {
     take(value, 1);  // "(": get_cfws() looked
     token comment;
     while (!value.empty() && value[0] != ')') {
-        if (in(value[0], WSP))
-            comment.str += get_fws(value).str;
-        else if (value[0] == '(')
-            comment.str += get_comment(value).str;
-        else
-            comment.str += escape(get_ptext(value, "()"), "\\()");
+        if (in(value[0], WSP)) comment.str += get_fws(value).str;
+        else if (value[0] == '(') comment.str += get_comment(value).str;
+        else comment.str += escape(get_ptext(value, "()"), "\\()");
     }
     take(value, 1);
     comment.str = "(" + comment.str + ")";
@@ -453,8 +438,7 @@ std::string local_part(const token& local) {
         last_is_tl = tok.is_list();
         if (last_is_tl && last.type == kind::dot && tok.first().type == kind::cfws)
             res.push_back(list_of(tok.parts.begin() + 1, tok.parts.end()));
-        else
-            res.push_back(tok);
+        else res.push_back(tok);
     }
     return list_of(res.begin() + 1, res.end() - 1).value;
 }

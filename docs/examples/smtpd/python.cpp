@@ -1,6 +1,6 @@
 #include "python.hpp"
 
-#include <platform/repr.hpp>
+#include <asyncore/platform/repr.hpp>
 
 #include <algorithm>
 #include <clocale>
@@ -41,12 +41,9 @@ void append(std::string& out, char32_t c) {
     const auto byte = [&](char32_t value) { out += static_cast<char>(value & 0xff); };
     const auto follow = [&](int shift) { byte(0x80 | (c >> shift & 0x3f)); };
     if (c < 0x80 || c >= not_utf8) return byte(c);
-    if (c < 0x800)
-        byte(0xc0 | c >> 6);
-    else if (c < 0x10000)
-        byte(0xe0 | c >> 12), follow(6);
-    else
-        byte(0xf0 | c >> 18), follow(12), follow(6);
+    if (c < 0x800) byte(0xc0 | c >> 6);
+    else if (c < 0x10000) byte(0xe0 | c >> 12), follow(6);
+    else byte(0xf0 | c >> 18), follow(12), follow(6);
     follow(0);
 }
 
@@ -114,8 +111,7 @@ std::string upper(std::string_view text) {
     std::string out;
     while (!text.empty()) {
         auto c = next(text);
-        if (c >= 'a' && c <= 'z')
-            c -= 'a' - 'A';
+        if (c >= 'a' && c <= 'z') c -= 'a' - 'A';
         else if (c >= 0x80 && c < not_utf8 && unicode())
             c = static_cast<char32_t>(::towupper_l(static_cast<std::wint_t>(c), unicode()));
         append(out, c);

@@ -3,7 +3,7 @@
 // whoever holds it.
 #pragma once
 
-#include <platform/address.hpp>
+#include <asyncore/platform/address.hpp>
 
 #include <map>
 #include <optional>

@@ -140,10 +140,8 @@ void SMTPChannel::push(std::string_view msg) {
 
 void SMTPChannel::collect_incoming_data(std::string_view data) {
     std::int64_t limit = 0;
-    if (smtp_state == COMMAND)
-        limit = max_command_size_limit();
-    else if (smtp_state == DATA)
-        limit = data_size_limit;
+    if (smtp_state == COMMAND) limit = max_command_size_limit();
+    else if (smtp_state == DATA) limit = data_size_limit;
     if (limit && num_bytes > limit) return;
     if (limit) num_bytes += static_cast<std::int64_t>(data.size());
     std::string text(data);
@@ -211,9 +209,7 @@ SMTPChannel::method SMTPChannel::getattr(std::string_view command) const {
 namespace {
 
 /// Python: `if not arg`.
-bool lacks(const argument& arg) {
-    return !arg || arg->empty();
-}
+bool lacks(const argument& arg) { return !arg || arg->empty(); }
 
 }  // namespace
 
@@ -245,10 +241,8 @@ void SMTPChannel::smtp_EHLO(const argument& arg) {
 }
 
 void SMTPChannel::smtp_NOOP(const argument& arg) {
-    if (!lacks(arg))
-        push("501 Syntax: NOOP");
-    else
-        push("250 OK");
+    if (!lacks(arg)) push("501 Syntax: NOOP");
+    else push("250 OK");
 }
 
 void SMTPChannel::smtp_QUIT(const argument&) {
@@ -275,10 +269,8 @@ std::optional<parameters> SMTPChannel::_getparams(const list& params) {
         const auto eq = each.find('=');
         const auto param = each.substr(0, eq);
         if (!py::isalnum(param) || eq + 1 == each.size()) return std::nullopt;
-        if (eq == each.npos)
-            result[param] = std::nullopt;
-        else
-            result[param] = each.substr(eq + 1);
+        if (eq == each.npos) result[param] = std::nullopt;
+        else result[param] = each.substr(eq + 1);
     }
     return result;
 }
@@ -288,35 +280,23 @@ void SMTPChannel::smtp_HELP(const argument& arg) {
         return push("250 Supported commands: EHLO HELO MAIL RCPT DATA RSET NOOP QUIT VRFY");
     const std::string extended = extended_smtp ? " [SP <mail-parameters>]" : "";
     const auto lc_arg = py::upper(*arg);
-    if (lc_arg == "EHLO")
-        push("250 Syntax: EHLO hostname");
-    else if (lc_arg == "HELO")
-        push("250 Syntax: HELO hostname");
-    else if (lc_arg == "MAIL")
-        push("250 Syntax: MAIL FROM: <address>" + extended);
-    else if (lc_arg == "RCPT")
-        push("250 Syntax: RCPT TO: <address>" + extended);
-    else if (lc_arg == "DATA")
-        push("250 Syntax: DATA");
-    else if (lc_arg == "RSET")
-        push("250 Syntax: RSET");
-    else if (lc_arg == "NOOP")
-        push("250 Syntax: NOOP");
-    else if (lc_arg == "QUIT")
-        push("250 Syntax: QUIT");
-    else if (lc_arg == "VRFY")
-        push("250 Syntax: VRFY <address>");
-    else
-        push("501 Supported commands: EHLO HELO MAIL RCPT DATA RSET NOOP QUIT VRFY");
+    if (lc_arg == "EHLO") push("250 Syntax: EHLO hostname");
+    else if (lc_arg == "HELO") push("250 Syntax: HELO hostname");
+    else if (lc_arg == "MAIL") push("250 Syntax: MAIL FROM: <address>" + extended);
+    else if (lc_arg == "RCPT") push("250 Syntax: RCPT TO: <address>" + extended);
+    else if (lc_arg == "DATA") push("250 Syntax: DATA");
+    else if (lc_arg == "RSET") push("250 Syntax: RSET");
+    else if (lc_arg == "NOOP") push("250 Syntax: NOOP");
+    else if (lc_arg == "QUIT") push("250 Syntax: QUIT");
+    else if (lc_arg == "VRFY") push("250 Syntax: VRFY <address>");
+    else push("501 Supported commands: EHLO HELO MAIL RCPT DATA RSET NOOP QUIT VRFY");
 }
 
 void SMTPChannel::smtp_VRFY(const argument& arg) {
     if (lacks(arg)) return push("501 Syntax: VRFY <address>");
     const auto [found, params] = _getaddr(*arg);
-    if (!found.empty())
-        push("252 Cannot VRFY user, but will accept message and attempt delivery");
-    else
-        push("502 Could not VRFY " + *arg);
+    if (!found.empty()) push("252 Cannot VRFY user, but will accept message and attempt delivery");
+    else push("502 Could not VRFY " + *arg);
 }
 
 namespace {
@@ -403,9 +383,7 @@ void SMTPChannel::smtp_DATA(const argument& arg) {
     push("354 End data with <CR><LF>.<CR><LF>");
 }
 
-void SMTPChannel::smtp_EXPN(const argument&) {
-    push("502 EXPN not implemented");
-}
+void SMTPChannel::smtp_EXPN(const argument&) { push("502 EXPN not implemented"); }
 
 // Python: class SMTPServer
 
@@ -461,10 +439,8 @@ void DebuggingServer::_print_message_content(const address& peer, const std::str
     bool inheaders = true;
     const auto lines = _decode_data ? py::splitlines_of_str(data) : py::splitlines_of_bytes(data);
     const auto show = [&](const std::string& line) {
-        if (_decode_data)
-            print(std::cout, line);
-        else
-            print(std::cout, py::repr(line, true));
+        if (_decode_data) print(std::cout, line);
+        else print(std::cout, py::repr(line, true));
     };
     for (const auto& line : lines) {
         // Headers first.
@@ -554,19 +530,14 @@ Options parseargs(const list& argv) {
 
     Options options;
     for (const auto& [opt, arg] : opts) {
-        if (opt == "-h" || opt == "--help")
-            usage(0);
+        if (opt == "-h" || opt == "--help") usage(0);
         else if (opt == "-V" || opt == "--version") {
             print(std::cout, version);
             throw asyncore::SystemExit{0};
-        } else if (opt == "-n" || opt == "--nosetuid")
-            options.setuid = false;
-        else if (opt == "-c" || opt == "--class")
-            options.classname = arg;
-        else if (opt == "-d" || opt == "--debug")
-            DEBUGSTREAM = &std::cerr;
-        else if (opt == "-u" || opt == "--smtputf8")
-            options.enable_SMTPUTF8 = true;
+        } else if (opt == "-n" || opt == "--nosetuid") options.setuid = false;
+        else if (opt == "-c" || opt == "--class") options.classname = arg;
+        else if (opt == "-d" || opt == "--debug") DEBUGSTREAM = &std::cerr;
+        else if (opt == "-u" || opt == "--smtputf8") options.enable_SMTPUTF8 = true;
         else if (opt == "-s" || opt == "--size") {
             try {
                 options.size_limit = py::to_int(arg);

@@ -147,8 +147,6 @@ private:
 
 }  // namespace
 
-void run_connect(const options& options) {
-    connect_load(options).run();
-}
+void run_connect(const options& options) { connect_load(options).run(); }
 
 }  // namespace load

@@ -209,8 +209,6 @@ private:
 
 }  // namespace
 
-void run_echo(const options& options) {
-    echo_load(options).run();
-}
+void run_echo(const options& options) { echo_load(options).run(); }
 
 }  // namespace load

@@ -165,8 +165,6 @@ private:
 
 }  // namespace
 
-void run_sink(const options& options) {
-    sink_load(options).run();
-}
+void run_sink(const options& options) { sink_load(options).run(); }
 
 }  // namespace load

@@ -59,9 +59,7 @@ void die(std::string_view what) {
     std::exit(EXIT_FAILURE);
 }
 
-void die_errno(std::string_view what) {
-    die(std::string(what) + ": " + std::strerror(errno));
-}
+void die_errno(std::string_view what) { die(std::string(what) + ": " + std::strerror(errno)); }
 
 descriptor& descriptor::operator=(descriptor&& other) noexcept {
     if (this != &other) {
@@ -136,13 +134,9 @@ meter::sample meter::take() const {
             seconds_waited(::getpid())};
 }
 
-void meter::start() {
-    begin_ = take();
-}
+void meter::start() { begin_ = take(); }
 
-void meter::stop() {
-    end_ = take();
-}
+void meter::stop() { end_ = take(); }
 
 std::string meter::json() const {
     const seconds length = end_.at - begin_.at;
