@@ -1,6 +1,7 @@
 // Python: Lib/asynchat.py, class async_chat.
 //
-// Every call of a hook may destroy the channel: after it, `it` tells.
+// A hook may destroy the channel: after each call of a hook, `still_here` is looked at.  The view
+// that a hook gets is valid for the call; byte_buffer.hpp says why.
 #include <asynchat/async_chat.hpp>
 
 #include <asyncore/errors.hpp>
@@ -11,43 +12,34 @@ namespace asynchat {
 
 using asyncore::alive;
 using asyncore::byte_buffer;
+using asyncore::held_bytes;
 
 namespace {
-
-/// A place to read into, the thread's: what is delivered at once needs no memory of its own.  A
-/// hook that reads again takes another.
-class read_space {
-public:
-    explicit read_space(std::size_t size) : bytes_(std::move(spare)), size_(size) {
-        if (bytes_ && spare_size >= size) return;
-        bytes_ = std::make_unique_for_overwrite<char[]>(size);
-        spare_size = size;
-    }
-    ~read_space() { spare = std::move(bytes_); }
-    read_space(const read_space&) = delete;
-    read_space& operator=(const read_space&) = delete;
-    std::span<char> span() { return {bytes_.get(), size_}; }
-
-private:
-    static thread_local std::unique_ptr<char[]> spare;
-    static thread_local std::size_t spare_size;
-    std::unique_ptr<char[]> bytes_;
-    std::size_t size_;
-};
-
-thread_local std::unique_ptr<char[]> read_space::spare;
-thread_local std::size_t read_space::spare_size = 0;
 
 bool would_block(const std::system_error& error) {
     const int code = error.code().value();
     return code == EAGAIN || code == EWOULDBLOCK || code == EINPROGRESS || code == EALREADY;
 }
 
-/// Python: buffer[count:], which counts from the end if it is negative.
-void drop_first(byte_buffer& buffer, std::ptrdiff_t count) {
-    const auto size = static_cast<std::ptrdiff_t>(buffer.size());
-    if (count < 0) count = std::max<std::ptrdiff_t>(size + count, 0);
-    buffer.consume(static_cast<std::size_t>(count));
+/// Sets a flag of a channel for the time of a call.
+class set_for_a_call {
+public:
+    set_for_a_call(bool& flag, const alive& still_here) noexcept
+        : flag_(flag), still_here_(still_here), outer_(std::exchange(flag, true)) {}
+    ~set_for_a_call() {
+        if (still_here_) flag_ = outer_;
+    }
+
+private:
+    bool& flag_;
+    const alive& still_here_;
+    const bool outer_;
+};
+
+/// The length of Python's data[:n], where a negative n counts from the end.
+std::size_t slice_length(std::ptrdiff_t n, std::size_t size) {
+    if (n < 0) n += static_cast<std::ptrdiff_t>(size);
+    return n < 0 ? 0 : std::min(static_cast<std::size_t>(n), size);
 }
 
 }  // namespace
@@ -61,14 +53,14 @@ void async_chat::collect_incoming_data(std::string_view) {
     throw asyncore::NotImplementedError("must be implemented in subclass");
 }
 
-void async_chat::found_terminator() {
-    throw asyncore::NotImplementedError("must be implemented in subclass");
-}
-
 std::string async_chat::_get_data() {
     auto data = incoming.str();
     incoming.clear();
     return data;
+}
+
+void async_chat::found_terminator() {
+    throw asyncore::NotImplementedError("must be implemented in subclass");
 }
 
 void async_chat::set_terminator(terminator_t term) {
@@ -77,156 +69,112 @@ void async_chat::set_terminator(terminator_t term) {
     terminator = std::move(term);
 }
 
-// ---------------------------------------------------------------------------
-// Reading.  ac_in_buffer stands for what is not delivered yet, and during a read only borrows it:
-// from the read_space, or from a string in the keeping of a loan.  So a hook may edit or discard
-// it, and the view that the hook was given stays valid.
-// ---------------------------------------------------------------------------
-
 void async_chat::handle_read() {
-    const alive it(*this);
-    read_space space(ac_in_buffer_size);
+    const alive still_here(*this);
+    asyncore::read_block block(ac_in_buffer_size);
     std::size_t count = 0;
     try {
-        count = recv(space.span());
+        count = recv(block.span());
     } catch (const std::system_error& error) {
-        if (!it) throw;
+        if (!still_here) throw;
         if (!would_block(error)) handle_error();
         return;
     }
-    if (!it) return;
-    const std::string_view data(space.span().data(), count);
-    const auto seen = ac_in_buffer.size();
-    if (seen == 0) ac_in_buffer.borrow(data);
-    else ac_in_buffer.append(data);
-    parse_(seen, it);
-    if (!it) return;
-    // An idle channel holds no memory.
+    if (!still_here) return;
+    const auto left_over = ac_in_buffer.size();
+    block.append_to(ac_in_buffer, count);
+    parse_(left_over, still_here);
+    if (still_here && coalesce_ && !parsing_ && !producer_fifo.empty()) initiate_send();
+    if (still_here) release_idle_memory_();
+}
+
+/// Delivers what ac_in_buffer has.  It is looked at anew after each hook, since a hook may change it.
+inline void async_chat::parse_(std::size_t left_over, const alive& still_here) {
+    const set_for_a_call scope(parsing_, still_here);
+    bool more = true;
+    while (more && !ac_in_buffer.empty()) {
+        const held_bytes data(ac_in_buffer);
+        auto& wanted = get_terminator();
+        if (!wanted) more = collect_all_(data.view(), still_here);
+        else if (wanted.is_number())
+            more = collect_number_(data.view(), wanted.number(), still_here);
+        else more = collect_until_(data.view(), wanted, left_over, still_here);
+        left_over = 0;
+    }
+}
+
+/// An idle channel holds no memory but the bytes that are not delivered yet.
+inline void async_chat::release_idle_memory_() {
+    ac_in_buffer.unshare();
     if (incoming.empty()) incoming.release();
     if (producer_fifo.empty()) producer_fifo.clear();
 }
 
-/// Keeps the memory of a buffer that a hook may see, edit or discard.
-class async_chat::loan_ {
-public:
-    loan_(byte_buffer& lender, const alive& it) noexcept : lender_(lender), it_(it) {}
-    ~loan_() {
-        if (!it_) return;
-        try {
-            lender_.settle(held_);
-        } catch (const std::bad_alloc&) {
-            lender_.release();  // there is no memory to keep it in, and nobody to tell
-        }
-    }
-    loan_(const loan_&) = delete;
-    loan_& operator=(const loan_&) = delete;
-    /// Gives it back.  Throws: std::bad_alloc, if what is left cannot be kept.
-    void settle() { lender_.settle(held_); }
-    /// Takes what the buffer owns by now, if anything.
-    void renew() {
-        if (auto owned = lender_.lend()) held_ = std::move(owned);
-    }
+// Each of the next three delivers a message or a part of one, and returns whether parsing goes on.
 
-private:
-    byte_buffer& lender_;
-    const alive& it_;
-    std::unique_ptr<std::string> held_;
-};
-
-inline void async_chat::parse_(std::size_t seen, const alive& it) {
-    loan_ kept(ac_in_buffer, it);
-    const bool outer = std::exchange(parsing_, true);
-    try {
-        while (!ac_in_buffer.empty()) {
-            kept.renew();
-            if (!parse_one_(std::exchange(seen, 0), it)) break;
-        }
-    } catch (...) {
-        if (it) parsing_ = outer;
-        throw;
-    }
-    if (!it) return;
-    parsing_ = outer;
-    kept.settle();
-    if (coalesce_ && !parsing_ && !producer_fifo.empty()) initiate_send();
+inline bool async_chat::collect_all_(std::string_view data, const alive& still_here) {
+    collect_incoming_data(data);
+    if (!still_here) return false;
+    ac_in_buffer.release();
+    return true;
 }
 
-/// Delivers a message, or the part of one that has come.
-/// Returns: false if that is all: what is left may begin a delimiter, or the channel is gone.
-inline bool async_chat::parse_one_(std::size_t seen, const alive& it) {
-    auto& wanted = get_terminator();
-    if (wanted.number() != 0) return parse_count_(wanted.number(), it);
-    if (!wanted.delimiter().empty()) return parse_delimiter_(wanted, seen, it);
-    collect_incoming_data(ac_in_buffer);
-    if (it) ac_in_buffer.release();
-    return static_cast<bool>(it);
-}
-
-inline bool async_chat::parse_count_(std::ptrdiff_t count, const alive& it) {
-    const auto size = static_cast<std::ptrdiff_t>(ac_in_buffer.size());
-    if (size < count) {
-        collect_incoming_data(ac_in_buffer);
-        if (!it) return false;
-        ac_in_buffer.release();
-        // Differs: D12 - if the hook set another kind of terminator, that stands.
-        if (terminator.is_number()) terminator = terminator.number() - size;
+inline bool async_chat::collect_number_(std::string_view data, std::ptrdiff_t n,
+                                        const alive& still_here) {
+    const auto lb = static_cast<std::ptrdiff_t>(data.size());
+    if (lb < n) {
+        if (!collect_all_(data, still_here)) return false;
+        // Differs: D12 - if the hook set a terminator of another kind, that one stands.
+        if (terminator.is_number()) terminator = terminator.number() - lb;
         return true;
     }
-    // Counted down after collect_incoming_data() set a smaller number, it is negative.
-    const auto end = count < 0 ? std::max<std::ptrdiff_t>(size + count, 0) : count;
-    collect_incoming_data(ac_in_buffer.view().substr(0, static_cast<std::size_t>(end)));
-    if (!it) return false;
-    drop_first(ac_in_buffer, count);
+    // n is negative after it was counted down below a smaller number that a hook set.
+    collect_incoming_data(data.substr(0, slice_length(n, data.size())));
+    if (!still_here) return false;
+    ac_in_buffer.consume(slice_length(n, ac_in_buffer.size()));
     terminator = 0;
     found_terminator();
-    return static_cast<bool>(it);
+    return static_cast<bool>(still_here);
 }
 
-inline bool async_chat::parse_delimiter_(terminator_t& wanted, std::size_t seen, const alive& it) {
-    const auto length = wanted.delimiter().size();  // a hook may replace `wanted`
-    const auto [before, whole] = wanted.find_in(ac_in_buffer, seen);
-    const auto rest = ac_in_buffer.size() - before;
-    // An empty part is not reported.
-    if (before > 0) collect_incoming_data(ac_in_buffer.view().substr(0, before));
-    if (!it) return false;
+/// There are three cases: the data has the whole terminator, it ends with the beginning of the
+/// terminator, or it has nothing of it.  find_in() does the work of Python's find() and
+/// find_prefix_at_end() in one pass.
+inline bool async_chat::collect_until_(std::string_view data, terminator_t& wanted,
+                                       std::size_t left_over, const alive& still_here) {
+    const auto terminator_len = wanted.delimiter().size();  // before a hook replaces `wanted`
+    const auto [index, whole] = wanted.find_in(data, left_over);
+    if (index > 0) collect_incoming_data(data.substr(0, index));  // empty parts are not reported
+    if (!still_here) return false;
     if (whole) {
-        ac_in_buffer.consume(before + length);
+        ac_in_buffer.consume(index + terminator_len);
         found_terminator();
-        return static_cast<bool>(it);
+        return static_cast<bool>(still_here);
     }
-    if (before > 0) ac_in_buffer.consume(ac_in_buffer.size() - std::min(rest, ac_in_buffer.size()));
-    return rest == 0;
+    const auto prefix = data.size() - index;
+    if (index > 0)
+        ac_in_buffer.consume(ac_in_buffer.size() - std::min(prefix, ac_in_buffer.size()));
+    return prefix == 0;
 }
 
 void async_chat::handle_write() { initiate_send(); }
 
 void async_chat::handle_close() { close(); }
 
-// ---------------------------------------------------------------------------
-// Sending.
-// ---------------------------------------------------------------------------
-
 void async_chat::push(std::string_view data) {
     if (coalesce_ && parsing_) return join_last_(data);
     const std::size_t sabs = ac_out_buffer_size;
-    if (data.size() > sabs && sabs == 0) throw std::invalid_argument("ac_out_buffer_size is 0");
-    // The queue borrows the bytes: most often they are sent before they need be copied.
-    std::size_t pieces = 0;
-    const alive it(*this);
-    try {
-        for (auto rest = data; pieces == 0 || !rest.empty(); ++pieces) {
-            producer_fifo.append_borrowed(rest.substr(0, sabs));
-            rest.remove_prefix(std::min(rest.size(), sabs));
-        }
-        queued_();
-    } catch (...) {
-        if (it) producer_fifo.own(pieces);
-        throw;
+    if (data.size() > sabs) {
+        if (sabs == 0) throw std::invalid_argument("ac_out_buffer_size is 0");
+        for (std::size_t i = 0; i < data.size(); i += sabs)
+            producer_fifo.append_bytes(data.substr(i, sabs));
+    } else {
+        producer_fifo.append_bytes(data);
     }
-    if (it) producer_fifo.own(pieces);
+    initiate_send();
 }
 
-/// Adds to the last bytes of the queue, to leave with them.
+/// Adds to the last bytes of the queue, so that one send() takes both.
 inline void async_chat::join_last_(std::string_view data) {
     auto* last = producer_fifo.empty() ? nullptr : std::get_if<byte_buffer>(&producer_fifo.back());
     if (last) last->append(data);
@@ -236,17 +184,17 @@ inline void async_chat::join_last_(std::string_view data) {
 void async_chat::push_with_producer(std::shared_ptr<producer> made) {
     if (made) producer_fifo.append(std::move(made));
     else producer_fifo.append(none);
-    queued_();
+    send_unless_parsing_();
 }
 
 void async_chat::push_with_producer(std::string_view data) {
-    producer_fifo.append(byte_buffer(data));
-    queued_();
+    producer_fifo.append_bytes(data);
+    send_unless_parsing_();
 }
 
-inline void async_chat::queued_() {
-    interest_changed();
-    if (!coalesce_ || !parsing_) initiate_send();
+inline void async_chat::send_unless_parsing_() {
+    if (!coalesce_ || !parsing_) return initiate_send();
+    interest_changed_();
 }
 
 bool async_chat::readable() { return true; }
@@ -255,84 +203,61 @@ bool async_chat::writable() { return !producer_fifo.empty() || !connected; }
 
 void async_chat::close_when_done() {
     producer_fifo.append(none);
-    interest_changed();
+    interest_changed_();
 }
 
 void async_chat::initiate_send() {
-    const alive it(*this);
-    interest_changed();
+    const alive still_here(*this);
+    interest_changed_();
     while (!producer_fifo.empty() && connected) {
         auto& first = producer_fifo.front();
         if (std::holds_alternative<none_t>(first)) {
-            producer_fifo.popleft();
+            producer_fifo.del_first();
             handle_close();
             return;
         }
-        if (std::holds_alternative<byte_buffer>(first)) {
-            send_first_(it);
+        if (auto* bytes = std::get_if<byte_buffer>(&first)) {
+            send_first_(held_bytes(*bytes), still_here);
             break;
         }
         const auto made = std::get<std::shared_ptr<producer>>(first);
         auto data = made->more();
-        if (!it) return;
+        if (!still_here) return;
         if (!data.empty()) {
             byte_buffer bytes;
             bytes.adopt(std::move(data));
             producer_fifo.appendleft(std::move(bytes));
         } else if (!producer_fifo.empty()) {
-            producer_fifo.popleft();
+            producer_fifo.del_first();
         }
     }
-    if (it && !parsing_ && producer_fifo.empty()) producer_fifo.clear();
+    if (still_here && !parsing_ && producer_fifo.empty()) producer_fifo.clear();
 }
 
-/// Sends some of the bytes that the queue begins with.  Their memory is kept here meanwhile: an
-/// override of send(), or a handle_close(), may discard the queue.
-inline void async_chat::send_first_(const alive& it) {
-    auto& first = std::get<byte_buffer>(producer_fifo.front());
-    const auto bytes = first.view();
-    auto memory = first.lend();
-    if (bytes.empty()) producer_fifo.popleft();  // and yet it is sent, as Python does
+/// Sends some of the bytes at the front of the queue.  An override of send(), or a handle_close(),
+/// may change the queue.
+inline void async_chat::send_first_(const held_bytes& first, const alive& still_here) {
+    if (first.size() == 0) producer_fifo.del_first();  // as Python, which then sends b''
     std::size_t num_sent = 0;
     try {
-        num_sent = send(coalesce_ ? bytes : bytes.substr(0, ac_out_buffer_size));
+        const auto data = coalesce_ ? first.view() : first.view().substr(0, ac_out_buffer_size);
+        num_sent = send(data);
     } catch (const std::system_error&) {
-        if (!it) throw;
-        sent_(bytes, 0, memory);
+        if (!still_here) throw;
         handle_error();
         return;
-    } catch (...) {
-        if (it) sent_(bytes, 0, memory);
-        throw;
     }
-    if (it) sent_(bytes, num_sent, memory);
-}
-
-/// Ends send_first_(): drops what was sent, and gives the rest its memory back.
-inline void async_chat::sent_(std::string_view bytes, std::size_t count,
-                              std::unique_ptr<std::string>& memory) {
-    if (bytes.empty()) return;
-    auto* first =
-        producer_fifo.empty() ? nullptr : std::get_if<byte_buffer>(&producer_fifo.front());
-    if (first && first->view().data() == bytes.data() && first->size() == bytes.size()) {
-        if (memory) first->settle(memory);
-        first->consume(count);
-        if (first->empty()) producer_fifo.popleft();
-        return;
-    }
-    // The queue was changed meanwhile.  What stands for these bytes in it gets a copy; and, as in
-    // Python, what is left of them takes the place of whatever is first now.
-    producer_fifo.own(producer_fifo.size());
-    if (count == 0 || producer_fifo.empty()) return;
-    producer_fifo.popleft();
-    if (count < bytes.size()) producer_fifo.appendleft(byte_buffer(bytes.substr(count)));
+    if (!still_here || num_sent == 0 || producer_fifo.empty()) return;
+    if (num_sent < first.size())
+        producer_fifo.front().emplace<byte_buffer>(first, num_sent);  // Python: first[num_sent:]
+    else producer_fifo.del_first();
 }
 
 void async_chat::discard_buffers() {
     ac_in_buffer.release();
     incoming.release();
     producer_fifo.clear();
-    interest_changed();
+    interest_changed_();
 }
 
 }  // namespace asynchat

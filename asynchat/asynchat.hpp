@@ -3,6 +3,5 @@
 
 #include <asynchat/async_chat.hpp>
 #include <asynchat/fifo.hpp>
-#include <asynchat/find_prefix_at_end.hpp>
 #include <asynchat/producer.hpp>
 #include <asynchat/terminator.hpp>

@@ -1,28 +1,26 @@
 // The queue of what is to be sent.  Python: collections.deque in 3.x, asynchat.fifo in 2.x; this
-// answers to both.
+// class has the methods of both.
 #pragma once
 
 #include <asynchat/producer.hpp>
 #include <asynchat/terminator.hpp>
 #include <asyncore/byte_buffer.hpp>
 
-#include <concepts>
 #include <memory>
 #include <optional>
-#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
 
 namespace asynchat {
 
+/// An empty queue holds no memory once clear() was called.
 class fifo {
 public:
     /// Bytes, a producer, or none: close the channel here.
     using entry = std::variant<none_t, asyncore::byte_buffer, std::shared_ptr<producer>>;
 
     fifo() noexcept = default;
-    /// What `other` only borrows is copied.
     fifo(fifo&& other);
     fifo& operator=(fifo&& other);
     ~fifo() { clear(); }
@@ -35,11 +33,17 @@ public:
     entry& front() { return (*this)[0]; }
     entry& back() { return queue_->entries.back(); }
 
-    void append(entry last);
+    void append(entry last) { make_room().push_back(std::move(last)); }
+    /// Appends an entry with a copy of `data`.  Python: append(data).
+    void append_bytes(std::string_view data) {
+        make_room().emplace_back(std::in_place_type<asyncore::byte_buffer>, data);
+    }
     void appendleft(entry first);
-    /// Throws: std::out_of_range if it is empty.  Python: IndexError.
+    /// Throws: std::out_of_range if the queue is empty.  Python: IndexError.
     entry popleft();
-    /// Gives the memory back too, which popleft() keeps.
+    /// Python: del queue[0].
+    void del_first();
+    /// Gives the memory back too, which popleft() and del_first() keep.
     void clear() noexcept;
 
     // 2.x
@@ -50,27 +54,18 @@ public:
     /// Python: (1, entry) or (0, None).
     std::optional<entry> pop() { return empty() ? std::nullopt : std::optional(popleft()); }
 
-    // Not in Python: a push() lends its bytes while it tries to send them.
-
-    /// Appends bytes that the caller keeps alive until own().
-    void append_borrowed(std::string_view bytes);
-    /// Copies the newest `count` entries that are still borrowed.
-    /// Throws: std::bad_alloc, after dropping what could not be copied.
-    void own(std::size_t count);
-
 private:
-    struct queue;
-    queue& room();
-
     struct queue {
         using value_type = entry;
         std::vector<entry> entries;
-        std::size_t head = 0;  // the first so many have been popped
+        std::size_t head = 0;  // so many entries at the front have been popped
         std::size_t size() const noexcept { return entries.size() - head; }
         std::size_t capacity() const noexcept { return entries.capacity(); }
-        void clear() noexcept;
     };
-    std::unique_ptr<queue> queue_;  // from the thread's stock; null: empty
+    std::vector<entry>& make_room();
+    void unshare();
+
+    std::unique_ptr<queue> queue_;  // from the thread's spares; null: empty
 };
 
 }  // namespace asynchat

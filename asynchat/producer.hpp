@@ -11,18 +11,19 @@ namespace asynchat {
 
 /// Python: any object with more().
 ///
-/// Lifetime: a queue that has one shares it, and lets go of it when it is exhausted.
+/// Lifetime: a queue shares its producers, and lets go of a producer that is exhausted.
 class producer {
 public:
     virtual ~producer() = default;
-    /// The next bytes.  An empty string: there are no more, and more() will not be called again.
+    /// Returns the next bytes.  An empty string means that there are no more; then more() is not
+    /// called again.
     virtual std::string more() = 0;
 };
 
 /// Gives `data` in pieces of `buffer_size` bytes.
 class simple_producer : public producer {
 public:
-    asyncore::byte_buffer data;  // what is still to be given
+    asyncore::byte_buffer data;  // the bytes that more() has not returned yet
     std::size_t buffer_size;
 
     explicit simple_producer(std::string bytes, std::size_t size = 512) : buffer_size(size) {

@@ -47,10 +47,10 @@ bool operator==(const terminator_t& a, const terminator_t& b) noexcept {
 }
 
 terminator_t::found terminator_t::find_long(long_delimiter& wanted, std::string_view buffer,
-                                            std::size_t seen) {
-    // What the last call left over is what had matched, unless the buffer was edited since.
-    const auto same = std::string_view(wanted.bytes).substr(0, seen);
-    auto matched = seen == wanted.matched && buffer.starts_with(same) ? seen : 0;
+                                            std::size_t left_over) {
+    // The bytes that the last call left over had matched, unless the buffer was edited since.
+    const auto same = std::string_view(wanted.bytes).substr(0, left_over);
+    auto matched = left_over == wanted.matched && buffer.starts_with(same) ? left_over : 0;
     for (auto at = matched; at < buffer.size(); ++at) {
         while (matched > 0 && buffer[at] != wanted.bytes[matched])
             matched = wanted.borders[matched - 1];
@@ -61,6 +61,13 @@ terminator_t::found terminator_t::find_long(long_delimiter& wanted, std::string_
     }
     wanted.matched = matched;
     return {buffer.size() - matched, false};
+}
+
+std::size_t find_prefix_at_end(std::string_view haystack, std::string_view needle) {
+    if (needle.empty()) return 0;
+    auto length = std::min(needle.size() - 1, haystack.size());
+    while (length > 0 && !haystack.ends_with(needle.substr(0, length))) --length;
+    return length;
 }
 
 }  // namespace asynchat

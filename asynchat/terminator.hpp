@@ -27,9 +27,9 @@ concept byte_count = std::integral<T> && !std::same_as<T, char> && !std::same_as
 
 /// Nothing, a number of bytes, or a delimiter.
 ///
-/// A short delimiter is kept in place, so that a connection pays sixteen bytes for its terminator.
-/// A long one remembers how much of it has arrived, so that one that trickles in byte by byte is
-/// compared once and not once for each byte.
+/// A short delimiter lies in this object, so a connection holds sixteen bytes for its terminator.  A
+/// long delimiter remembers how much of it has arrived, so a delimiter that trickles in byte by byte is
+/// compared once, and not once for each byte.
 class terminator_t {
 public:
     terminator_t() noexcept = default;
@@ -55,12 +55,12 @@ public:
     /// Python: `if terminator`: false for None, 0 and b''.
     explicit operator bool() const noexcept { return number() != 0 || !delimiter().empty(); }
 
-    /// How many bytes; 0 if it is no number.
+    /// The number of bytes; 0 if this is no number.
     std::ptrdiff_t number() const noexcept {
         const auto* count = std::get_if<std::ptrdiff_t>(&value_);
         return count ? *count : 0;
     }
-    /// Empty if it is no delimiter.  Valid until this object is assigned to.
+    /// Empty if this is no delimiter.  Valid until this object is assigned to.
     std::string_view delimiter() const noexcept {
         if (const auto* in_place = std::get_if<short_delimiter>(&value_))
             return {in_place->bytes.data(), in_place->size};
@@ -71,16 +71,16 @@ public:
 
     friend bool operator==(const terminator_t& a, const terminator_t& b) noexcept;
 
-    /// Where the delimiter stands in the bytes received.
+    /// Where the delimiter, or the beginning of it, stands in a buffer.
     struct found {
-        std::size_t before;  // bytes that stand before it
-        bool whole;          // false: what follows `before` is but its beginning, or nothing
+        std::size_t index;  // bytes that stand before it
+        bool whole;         // false: the bytes from `index` on are its beginning, or there are none
     };
-    /// Finds the first one in `buffer`; there must be a delimiter.  If the first `seen` bytes are
-    /// just what the last call left over, a long delimiter is compared from there.
-    found find_in(std::string_view buffer, std::size_t seen) {
+    /// Finds the first delimiter in `buffer`, or the beginning of one at the end.  This must be a
+    /// delimiter that is not empty.  `left_over`: the last call left so many bytes at the front.
+    found find_in(std::string_view buffer, std::size_t left_over) {
         if (auto* on_heap = std::get_if<std::unique_ptr<long_delimiter>>(&value_))
-            return find_long(**on_heap, buffer, seen);
+            return find_long(**on_heap, buffer, left_over);
         return find_short(delimiter(), buffer);
     }
 
@@ -89,11 +89,11 @@ private:
         std::array<char, 7> bytes;
         std::uint8_t size;
     };
-    /// Knuth, Morris and Pratt's search, which can stop after any byte and go on later.
+    /// For the search of Knuth, Morris and Pratt, which can stop after any byte and go on later.
     struct long_delimiter {
         std::string bytes;
         std::vector<std::uint32_t> borders;  // [n]: the longest border of the first n + 1 bytes
-        std::size_t matched = 0;             // so many of `bytes` ended the last buffer
+        std::size_t matched = 0;             // how many of `bytes` the last buffer ended with
     };
 
     void set(std::string_view delimiter);
@@ -106,9 +106,13 @@ private:
         }
         return {buffer.size(), false};
     }
-    static found find_long(long_delimiter& wanted, std::string_view buffer, std::size_t seen);
+    static found find_long(long_delimiter& wanted, std::string_view buffer, std::size_t left_over);
 
     std::variant<none_t, std::ptrdiff_t, short_delimiter, std::unique_ptr<long_delimiter>> value_;
 };
+
+/// The length of the longest end of `haystack` that is a beginning of `needle`, and not all of it.
+/// find_prefix_at_end("qwerty\r", "\r\n") is 1.  The parser has terminator_t::find_in() for this.
+std::size_t find_prefix_at_end(std::string_view haystack, std::string_view needle);
 
 }  // namespace asynchat

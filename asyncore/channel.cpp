@@ -1,7 +1,5 @@
 #include <asyncore/channel.hpp>
 
-#include <asyncore/channel_map.hpp>
-
 namespace asyncore {
 
 channel::~channel() {
@@ -13,8 +11,27 @@ channel::~channel() {
 void channel::leave_maps_() noexcept {
     while (borrowings_ && !borrowings_->empty()) {
         const auto last = borrowings_->back();
-        last.map->erase(last.fd);  // which takes it off the list
+        last.map->erase(last.fd);  // which ends the borrowing
     }
+}
+
+void channel::become_owned_() {
+    if (!borrowings_) return;
+    for (const auto& each : std::vector(*borrowings_)) each.map->set(each.fd, *this);
+    borrowings_.reset();
+}
+
+bool channel::reports_changes_to_(const channel_holder&, int) const { return false; }
+
+void channel_holder::borrow(channel& value, int fd) {
+    if (!value.borrowings_) value.borrowings_ = std::make_unique<std::vector<channel::borrowing>>();
+    value.borrowings_->push_back({this, fd});
+}
+
+void channel_holder::end_borrowing(channel& value, int fd) noexcept {
+    std::erase_if(*value.borrowings_, [&](const channel::borrowing& each) {
+        return each.map == this && each.fd == fd;
+    });
 }
 
 }  // namespace asyncore

@@ -7,24 +7,30 @@
 
 namespace asyncore {
 
-class channel_map;
+class channel;
 
-/// Something with a descriptor that the loop asks and tells.  dispatcher is one; a class of your
-/// own may be another.  Python: any object with these methods.
+/// A map, as the channels in it see it: something that holds channels under descriptors.
+class channel_holder {
+public:
+    virtual void set(int fd, channel& value) = 0;
+    virtual bool erase(int fd) = 0;
+
+protected:
+    ~channel_holder() = default;
+    /// Has `value` know that this map borrows it under `fd`, and that it no longer does.
+    void borrow(channel& value, int fd);
+    void end_borrowing(channel& value, int fd) noexcept;
+};
+
+/// Something with a descriptor that the loop asks and calls.  A dispatcher is a channel; a class of
+/// your own may be another.  Python: any object with these methods.
 ///
-/// Lifetime: one made by spawn() is owned by the maps that it is in, and by whoever holds a
-/// shared_ptr to it.  Any other is borrowed: its destructor takes it out of every map.  Either may
-/// be destroyed inside its own hooks.
+/// A name that ends in an underscore is not Python's.
+///
+/// Lifetime: a channel that spawn() made is owned by the maps that hold it, and by every shared_ptr
+/// to it.  Any other channel is borrowed: its destructor takes it out of every map.  Both kinds may
+/// be destroyed inside their own hooks.
 class channel : public std::enable_shared_from_this<channel> {
-    friend class channel_map;
-
-    /// The map entries that borrow this channel.  Null for most.
-    struct borrowing {
-        channel_map* map;
-        int fd;
-    };
-    std::unique_ptr<std::vector<borrowing>> borrowings_;
-
 public:
     channel() = default;
     channel(const channel&) = delete;
@@ -40,27 +46,41 @@ public:
     virtual void handle_error() = 0;
     virtual void close() = 0;
 
-    /// Whether this is a listener; one is never watched for writing.
+    /// Whether this is a listener.  A listener is never watched for writing.
     bool accepting = false;
 
     /// Whether readable() and writable() must be asked on every turn, as Python does.  False is a
     /// promise: what they answer changes only in hooks of this channel, in methods of the library,
-    /// or where interest_changed() is called.  spawn() gives that promise for a class that
-    /// overrides neither; a class may give it itself.
+    /// or where interest_changed_() is called.  spawn() gives that promise for a class that
+    /// overrides neither of them; a class may give it itself.
     bool asked_every_turn_ = true;
 
+    /// Has every map that borrows this channel own it, now that a shared_ptr to it exists.
+    void become_owned_();
+
+    /// Whether this channel tells `map` of changes, so that its promise counts for the entry `fd`.
+    virtual bool reports_changes_to_(const channel_holder& map, int fd) const;
+
 protected:
-    /// Takes it out of the maps that borrow it.  For the destructor of a class that owns the
-    /// descriptor: it must be out before the descriptor is closed.
+    /// Takes this channel out of the maps that borrow it.  The destructor of a class that owns the
+    /// descriptor calls it, since an entry must go before its descriptor is closed.
     void leave_maps_() noexcept;
 
 private:
-    /// Whether `map` may go by asked_every_turn_ for its entry `fd`.
-    virtual bool reports_changes_to(const channel_map&, int) const { return false; }
+    friend class channel_holder;
+    struct borrowing {
+        channel_holder* map;
+        int fd;
+    };
+    std::unique_ptr<std::vector<borrowing>> borrowings_;  // null for most channels
 };
 
-/// Tells whether a channel still exists after a hook that may have destroyed it.  Lives on the
-/// stack, for a call.
+/// Tells whether a channel still exists after a hook that may have destroyed it.  An object on the
+/// stack, for the time of one call:
+///
+///     const alive still_here(*this);
+///     handle_read();
+///     if (!still_here) return;
 class alive {
 public:
     explicit alive(const channel& watched) noexcept
@@ -72,11 +92,11 @@ public:
 
 private:
     friend class channel;
-    /// The calls under way in this thread that want to know.  One variable for the program and a
-    /// shared library, in a program compiled with -fvisibility=hidden too.
+    /// The list of all such objects of this thread.  The attribute makes it one list for a program
+    /// and a shared library, even where the program is compiled with -fvisibility=hidden.
     [[gnu::visibility("default")]] static inline constinit thread_local alive* innermost_ = nullptr;
 
-    const channel* watched_;
+    const channel* watched_;  // null: it was destroyed
     alive* outer_;
 };
 

@@ -1,5 +1,5 @@
-// The socket map: which channels there are, in the order in which they came, and what waits for
-// them.  Python: a dict from descriptor to channel; asyncore.socket_map is the global one.
+// The socket map: which channels there are, in the order in which they came, and the poller that
+// waits for them.  Python: a dict from descriptor to channel; asyncore.socket_map is the global map.
 #pragma once
 
 #include <asyncore/channel.hpp>
@@ -8,25 +8,23 @@
 
 #include <concepts>
 #include <cstdint>
+#include <cstdlib>
 #include <string>
 #include <utility>
 #include <vector>
 
 namespace asyncore {
 
-/// How what is ready is delivered: as asyncore.poll() does, or as asyncore.poll2() does.
-enum class delivery { select, poll };
-
 /// A dict of channels.  Edit it as you like, from hooks too: the next turn sees it.  One thread
-/// uses a map at a time; a loop per thread on a map of its own is the rule.
+/// uses a map at a time; the rule for threads is a loop for each, on a map of its own.
 ///
 /// A descriptor of -1 stands for Python's None.
 ///
-/// Lifetime: a channel that leaves the map is let go of when the outermost turn under way ends, or
-/// else when the next loop() begins, so no method of it ever finds itself destroyed by close().
-class channel_map {
+/// Lifetime: the map keeps a channel that leaves it until the outermost turn under way ends, or
+/// else until the next loop() begins.  So close() never destroys the channel that it is called on.
+class channel_map final : public channel_holder {
 public:
-    /// Waits with the mechanism of that name; see platform::make_poller() for the default.
+    /// `mechanism` names the kind of poller; see platform::make_poller() for the default.
     explicit channel_map(std::string mechanism = "") : mechanism_(std::move(mechanism)) {}
     ~channel_map();
     channel_map(const channel_map&) = delete;
@@ -38,18 +36,18 @@ public:
     bool empty() const noexcept { return live_ == 0; }
     explicit operator bool() const noexcept { return live_ != 0; }
     bool contains(int fd) const noexcept { return get(fd) != nullptr; }
-    /// Returns: null if there is none.
+    /// Returns: null if the map has no entry `fd`.
     channel* get(int fd) const noexcept;
-    /// An entry that is there keeps its place in the order.  Owns `value` if spawn() or
+    /// An entry that exists keeps its place in the order.  The map owns `value` if spawn() or
     /// make_shared() made it, else borrows it.
     /// Throws: std::invalid_argument for a descriptor less than -1 or over 16 million.
-    void set(int fd, channel& value);
-    bool erase(int fd);
+    void set(int fd, channel& value) override;
+    bool erase(int fd) override;
     void clear();
     void swap(channel_map& other);
     void update(const channel_map& other);
     std::vector<int> keys() const;
-    /// A snapshot.  Python: list(map.items()).  The pointers to borrowed channels do not own.
+    /// A snapshot.  Python: list(map.items()).  A pointer to a borrowed channel does not own it.
     std::vector<std::pair<int, std::shared_ptr<channel>>> items() const;
 
     class reference;
@@ -57,142 +55,73 @@ public:
     reference operator[](int fd) noexcept;
 
     class iterator;
-    /// In the order of the map, as pairs of descriptor and channel&.  Edits while iterating are
-    /// safe, but may show an entry twice or not at all.
+    /// In the order of the map, as pairs of descriptor and channel&.  Edits during an iteration are
+    /// safe, but the iteration may show an entry twice or not at all.
     iterator begin() const noexcept;
     iterator end() const noexcept;
 
-    // The mechanism.
+    // The poller.
 
     /// The name of the mechanism that waits for this map.
-    std::string_view mechanism() { return waiter().name(); }
-    /// Changes it, at the next turn.
+    std::string_view mechanism() { return poller().name(); }
+    /// Changes the mechanism, from the next turn on.
     void use(std::string mechanism);
-    /// Lets go of who left while no turn was under way.  loop(), poll() and poll2() begin with it.
-    void sweep() {
-        if (turns_ == 0) let_all_go();
-    }
-    /// Asks every channel at the next turn, whatever it promised.
-    void ask_everyone() noexcept { everyone_ = true; }
-    /// Notes that the answers of the channel under `fd` may have changed.
-    void interest_changed(int fd) {
-        if (fd != served_) note_changed(fd);
-    }
-    /// Whether each turn verifies the promise of asked_every_turn_, and throws std::logic_error
-    /// where it is broken.  Starts as whether the environment has ASYNCORE_CHECK.
-    bool check_promises = checked_by_default();
     /// Makes SIGINT end a wait; see interrupt_on_sigint.  -1: no more.
     void watch_interrupt(int fd);
     bool watches_interrupt() const noexcept { return interrupt_ >= 0; }
 
-    /// Makes the maps that borrow `value` own it, now that a shared_ptr to it exists.
-    static void own(channel& value);
+    // The channels that a turn asks.
 
-    class turn;
+    /// Has the next turn ask every channel, whatever it promised.
+    void ask_all();
+    /// Notes that the answers of the channel under `fd` may have changed.
+    void interest_changed(int fd);
+    /// Whether each turn verifies the promise of asked_every_turn_, and throws std::logic_error
+    /// where a channel broke it.  The default is whether the environment has ASYNCORE_CHECK.
+    bool check_promises = std::getenv("ASYNCORE_CHECK") != nullptr;
+    /// Lets go of channels that left while no turn was under way.  loop(), poll() and poll2() begin
+    /// with it.
+    void sweep();
 
 private:
+    friend class turn;
+
     struct entry {
         std::shared_ptr<channel> value;  // null: erased; without an owner: borrowed
-        std::uint64_t serial = 0;        // no two in the process are the same
+        std::uint64_t serial = 0;        // different for each entry in the process; 0: erased
         int fd = -1;
-        platform::events told = platform::events::none;  // what the poller knows
-        platform::events what = platform::events::none;  // what happened, if it is in ready_
+        platform::events told = platform::events::none;   // what the poller watches it for
+        platform::events found = platform::events::none;  // what the wait under way found
     };
-    using place = place_set::place;  // in entries_
-    static constexpr place nobody = ~place{0};
+    static constexpr place no_place = ~place{0};
+    static constexpr int no_descriptor = -2;
 
-    /// Something happened to the channel that stood at `at` under `serial`.
-    struct event {
-        place at;
-        std::uint64_t serial;
-        platform::events asked, what;
-    };
-
-    static bool checked_by_default();
-    bool promises(const entry& at) const;
     place place_of(int fd) const noexcept;
-    void put(entry& at, channel& value);
-    void let_go(entry& at);
-    void untell(entry& at) noexcept;
-    void let_all_go();
-    void note(place at);
-    void note_changed(int fd);
-    void compact();
+    void put(entry& where, channel& value);
+    void release(entry& left);
+    void let_go();
+    void squeeze();
+    platform::poller& poller();
+    void forget(entry& left) noexcept;
+    void forget_all();
 
-    platform::poller& waiter();
-    void forget_all_told();
-    void ask_changed(delivery how);
-    void ask_scanned(delivery how);
-    void ask(place at, delivery how);
-    void tell(place at, platform::events interest);
-    void check_everyone() const;
-    void wait(platform::timeout limit, std::vector<event>& happened);
+    // The dict.
+    std::vector<entry> entries_;  // in the order of the map, erased entries between
+    std::vector<place> places_;   // by descriptor + 1: the place of its entry + 1, or 0
+    std::size_t live_ = 0;        // how many entries are not erased
+    std::vector<std::shared_ptr<channel>> left_;  // channels that left, until let_go()
+    unsigned turns_ = 0;                          // how many are under way, one inside another
 
-    std::vector<entry> entries_;  // in the order of the map, erased ones between
-    std::vector<place> places_;   // by descriptor + 1: its place + 1, or 0
-    std::size_t live_ = 0;
-    std::vector<std::shared_ptr<channel>> dropped_;  // let go of when no turn is under way
-    unsigned turns_ = 0;                             // under way, one in another
-
+    // The poller.
     std::string mechanism_;
-    std::unique_ptr<platform::poller> waiter_;
-    unsigned forks_ = 0;  // fork_count() when waiter_ was made
-    int interrupt_ = -1;
-    bool everyone_ = true;
-    static constexpr int no_one = -2;
-    int served_ = no_one;                 // whose hooks are running: it is asked when they are done
-    place_set changed_;                   // to ask at the next turn
-    place_set scanned_;                   // to ask at every turn
-    place_set ready_;                     // to serve in this turn
-    std::vector<platform::ready> found_;  // memory of wait()
-    std::vector<event> spare_;            // memory of turns
-};
+    std::unique_ptr<platform::poller> poller_;  // null until the first turn
+    unsigned forks_ = 0;                        // fork_count() when poller_ was made
+    int interrupt_ = -1;                        // readable after a SIGINT; -1: not watched
 
-/// One turn: asks the channels, waits, and has what happened, in the order of the map.
-class channel_map::turn {
-public:
-    /// Throws: what a predicate throws; what poller::watch() and wait() throw; KeyboardInterrupt.
-    turn(channel_map& map, platform::timeout limit, delivery how);
-    ~turn() { map_.spare_.swap(events_); }
-    turn(const turn&) = delete;
-    turn& operator=(const turn&) = delete;
-
-    const std::vector<event>& events() const noexcept { return events_; }
-
-    /// Calls `hook` with the channel of an event, and then asks the channel again: while it is in
-    /// the cache.  Does nothing if it has left the map since the wait, or another took its place.
-    template <class Hook>
-    void serve(const event& each, Hook hook) {
-        auto& entry = map_.entries_[each.at];
-        if (entry.serial != each.serial || !entry.value) return;
-        map_.served_ = entry.fd;
-        try {
-            hook(*entry.value);
-        } catch (...) {
-            map_.served_ = no_one;
-            map_.ask_everyone();
-            throw;
-        }
-        map_.served_ = no_one;
-        ask_again(each);
-    }
-
-private:
-    /// Counts turns under way; lets go of what was dropped when there are none.
-    struct under_way {
-        explicit under_way(channel_map& map) noexcept : map_(map) { ++map_.turns_; }
-        ~under_way() {
-            if (--map_.turns_ == 0) map_.let_all_go();
-        }
-        channel_map& map_;
-    };
-
-    void ask_again(const event& each);
-
-    channel_map& map_;
-    const delivery how_;
-    under_way counted_;
-    std::vector<event> events_;
+    // Which entries a turn asks.  An entry is in neither set while its channel keeps its promise.
+    place_set ask_once_;          // to ask in the next turn: the answers may have changed
+    place_set ask_always_;        // to ask in every turn: the channel gave no promise
+    int served_ = no_descriptor;  // whose hook runs: its channel is asked again after the hook
 };
 
 class channel_map::reference {
@@ -217,21 +146,19 @@ class channel_map::iterator {
 public:
     using value_type = std::pair<int, channel&>;
     using difference_type = std::ptrdiff_t;
-    iterator(const channel_map& map, place at) noexcept : map_(&map), at_(at) { skip(); }
+    iterator(const channel_map& map, place at) noexcept : map_(&map), at_(at) { skip_erased(); }
     value_type operator*() const { return {map_->entries_[at_].fd, *map_->entries_[at_].value}; }
     iterator& operator++() noexcept {
         ++at_;
-        skip();
+        skip_erased();
         return *this;
     }
-    bool operator==(const iterator& other) const noexcept {
-        return at_ == other.at_ || (past_end() && other.past_end());
-    }
+    bool operator==(const iterator& other) const noexcept { return at_ == other.at_; }
 
 private:
-    bool past_end() const noexcept { return at_ >= map_->entries_.size(); }
-    void skip() noexcept {
-        while (!past_end() && !map_->entries_[at_].value) ++at_;
+    void skip_erased() noexcept {
+        while (at_ < map_->entries_.size() && !map_->entries_[at_].value) ++at_;
+        if (at_ >= map_->entries_.size()) at_ = no_place;
     }
     const channel_map* map_;
     place at_;
@@ -239,45 +166,30 @@ private:
 
 inline channel_map::reference channel_map::operator[](int fd) noexcept { return {*this, fd}; }
 inline channel_map::iterator channel_map::begin() const noexcept { return {*this, 0}; }
-inline channel_map::iterator channel_map::end() const noexcept {
-    return {*this, static_cast<place>(entries_.size())};
+inline channel_map::iterator channel_map::end() const noexcept { return {*this, no_place}; }
+
+inline channel* channel_map::get(int fd) const noexcept {
+    const auto at = place_of(fd);
+    return at != no_place ? entries_[at].value.get() : nullptr;
 }
 
-/// `map`, or the global one for null.  Python: `if map is None: map = socket_map`.
+/// The place of the entry `fd`, or no_place.
+inline place channel_map::place_of(int fd) const noexcept {
+    const auto index = static_cast<std::size_t>(fd) + 1;
+    return fd >= -1 && index < places_.size() ? places_[index] - 1 : no_place;
+}
+
+inline void channel_map::interest_changed(int fd) {
+    if (fd == served_) return;
+    const auto at = place_of(fd);
+    if (at != no_place) ask_once_.add(at);
+}
+
+/// `map`, or the global map for null.  Python: `if map is None: map = socket_map`.
 channel_map& map_or_default(channel_map* map);
 
-/// The global map, for whoever names no other.  It is never destroyed, and is there for whatever
-/// static object comes after this line.
+/// The global map.  It is never destroyed, and every static object that comes after this line can
+/// use it.
 inline channel_map& socket_map = map_or_default(nullptr);
-
-/// Whether a class's readable() and writable() are those of `Library`, a class of this library
-/// whose answers follow its own state.
-template <class Library>
-inline constexpr bool predicates_follow_state = false;
-
-template <class T>
-concept keeps_predicates = requires {
-    []<class R, class W>(bool(R::*)(), bool(W::*)()) requires predicates_follow_state<R> &&
-        predicates_follow_state<W> {}
-    (&T::readable, &T::writable);
-};
-
-/// Whether a class has no enable_shared_from_this but channel's, by which a map finds its owner.
-template <class T>
-concept shared_from_channel = requires(T& made) {
-    made.weak_from_this();
-};
-
-/// Makes a channel that the maps it is in own.  Python: Handler(sock), the result dropped.
-///
-/// It need not be asked on every turn if its class overrides neither predicate.
-template <std::derived_from<channel> T, class... Arguments>
-std::shared_ptr<T> spawn(Arguments&&... arguments) {
-    static_assert(shared_from_channel<T>, "T has a second enable_shared_from_this: drop it");
-    auto made = std::make_shared<T>(std::forward<Arguments>(arguments)...);
-    if constexpr (keeps_predicates<T>) made->asked_every_turn_ = false;
-    channel_map::own(*made);
-    return made;
-}
 
 }  // namespace asyncore

@@ -2,12 +2,11 @@
 #include <asyncore/dispatcher.hpp>
 
 #include <asyncore/errors.hpp>
-#include <asyncore/platform/shed.hpp>
+#include <asyncore/platform/descriptor_reserve.hpp>
 #include <asyncore/platform/sigpipe.hpp>
 
 #include <cstdint>
 #include <iostream>
-#include <mutex>
 #include <sstream>
 #include <typeinfo>
 
@@ -15,24 +14,12 @@ namespace asyncore {
 
 namespace {
 
-/// Whether accept(2) speaks of the one connection, or of memory that is lacking just now, and not
-/// of the listener.
-bool came_to_nothing(int err) {
-    for (const int each : {EPROTO, EPERM, ENETDOWN, ENETUNREACH, EHOSTDOWN, EHOSTUNREACH,
-                           ENOPROTOOPT, ENOBUFS, ENOMEM})
-        if (err == each) return true;
-    return false;
-}
+/// Errors of accept(2) that are about one connection, or about memory that is lacking at the moment,
+/// and not about the listener.
+const std::set<int> passing_errors{EPROTO,       EPERM,       ENETDOWN, ENETUNREACH, EHOSTDOWN,
+                                   EHOSTUNREACH, ENOPROTOOPT, ENOBUFS,  ENOMEM};
 
 }  // namespace
-
-const log_types::set& log_types::kept(const set& types) {
-    static std::mutex guard;
-    // Its elements never move, and it is never destroyed: static objects may log to the very end.
-    static auto& all = *new std::set<set>;
-    const std::lock_guard lock(guard);
-    return *all.insert(types).first;
-}
 
 dispatcher::dispatcher(channel_map* map) : _map(&map_or_default(map)) {}
 
@@ -41,13 +28,13 @@ dispatcher::dispatcher(socket_t sock, channel_map* map) : dispatcher(map) {
 }
 
 void dispatcher::init(socket_t sock, channel_map* map) {
-    // As set_socket(): the same descriptor in the same map keeps its entry, and its place.
+    // As in set_socket(), the same descriptor in the same map keeps its entry and its place.
     if (_fileno >= 0 && (_fileno != sock.fileno() || _map != &map_or_default(map)))
         dispatcher::del_channel();
     _map = &map_or_default(map);
     socket = socket_t();
     if (!sock) return;
-    // It may come from somebody who used it blocking.
+    // The socket may have been blocking where it comes from.
     sock.setblocking(false);
     set_socket(std::move(sock), map);
     connected = true;
@@ -56,7 +43,7 @@ void dispatcher::init(socket_t sock, channel_map* map) {
         addr = socket.getpeername();
     } catch (const std::system_error& err) {
         if (err.code().value() != ENOTCONN && err.code().value() != EINVAL) {
-            // Broken in some unknown way: nobody shall poll it.
+            // The socket is broken in some unknown way: no loop shall watch it.
             del_channel(map);
             throw;
         }
@@ -65,7 +52,7 @@ void dispatcher::init(socket_t sock, channel_map* map) {
 }
 
 dispatcher::~dispatcher() {
-    // Out of the maps while the descriptor is still open; see poller::watch().
+    // The channel leaves the maps while its descriptor is still open; see poller::watch().
     leave_maps_();
 }
 
@@ -83,7 +70,7 @@ void dispatcher::add_channel(channel_map* map) { (map ? map : _map)->set(_fileno
 
 void dispatcher::del_channel(channel_map* map) {
     auto& from = map ? *map : *_map;
-    // Under None, which no descriptor is, it may be another's: as in Python.
+    // As in Python, the entry under None (-1) goes even if it is another channel's.
     if (_fileno < 0 || from.get(_fileno) == this) from.erase(_fileno);
     _fileno = -1;
 }
@@ -108,7 +95,7 @@ void dispatcher::set_reuse_addr() {
         socket.setsockopt(SOL_SOCKET, SO_REUSEADDR,
                           socket.getsockopt(SOL_SOCKET, SO_REUSEADDR) | 1);
     } catch (const std::system_error&) {
-        // It was worth a try.
+        // As in Python, a system without the option is no error.
     }
 }
 
@@ -118,7 +105,7 @@ bool dispatcher::writable() { return true; }
 
 void dispatcher::listen(int num) {
     accepting = true;
-    interest_changed();
+    interest_changed_();
     platform::reserve_descriptor();
     socket.listen(num);
 }
@@ -131,9 +118,9 @@ void dispatcher::bind(const address& name) {
 void dispatcher::connect(const address& name) {
     connected = false;
     connecting = false;
-    interest_changed();
+    interest_changed_();
     const int err = socket.connect_ex(name);
-    // A Unix socket whose listener has no room says EWOULDBLOCK, and does not go on to connect.
+    // For a Unix socket EWOULDBLOCK means that the listener has no room: it will not connect.
     const bool in_progress =
         err == EINPROGRESS || err == EALREADY || (err == EWOULDBLOCK && !name.is_unix());
     if (!in_progress && err != 0 && err != EISCONN)
@@ -149,16 +136,16 @@ std::optional<std::pair<socket_t, address>> dispatcher::accept() {
     auto pair = socket.accept(err);
     if (err == 0) return pair;
     if (err == EWOULDBLOCK || err == EAGAIN || err == ECONNABORTED) return std::nullopt;
-    if (came_to_nothing(err)) return std::nullopt;
-    if ((err == EMFILE || err == ENFILE) && platform::shed_connection(socket.fileno())) {
+    if (passing_errors.contains(err)) return std::nullopt;
+    if ((err == EMFILE || err == ENFILE) && platform::drop_connection(socket.fileno())) {
         log_info("no descriptors left, a connection was dropped", "error");
         return std::nullopt;
     }
     throw platform::os_error(err, "accept");
 }
 
-// What means that the peer is gone goes to handle_close() as the exception being handled: some look
-// at it there.
+// When the peer is gone, handle_close() runs inside the catch block: an override may look at the
+// exception there, as with Python's sys.exc_info().
 
 std::size_t dispatcher::send(std::string_view data) {
     try {
@@ -176,16 +163,16 @@ std::size_t dispatcher::send(std::string_view data) {
 }
 
 std::size_t dispatcher::recv(std::span<char> buffer) {
-    const alive it(*this);
+    const alive still_here(*this);
     try {
         const auto [count, err] = socket.recv(buffer);
         if (err != 0) throw platform::os_error(err, "recv");
-        // A closed connection is a readable one that has nothing to read.  In the try block, as in
-        // Python: when handle_close() throws such an error itself, it is called again.
+        // A closed connection is readable and has no data.  As in Python this call stands in the
+        // try block: when handle_close() throws such an error itself, it is called again.
         if (count == 0) handle_close();
         return count;
     } catch (const std::system_error& error) {
-        if (!it || !_DISCONNECTED.contains(error.code().value())) throw;
+        if (!still_here || !_DISCONNECTED.contains(error.code().value())) throw;
         handle_close();
         return 0;
     }
@@ -202,7 +189,7 @@ void dispatcher::close() {
     accepting = false;
     connecting = false;
     del_channel();
-    // A socket's close() never fails, a stream's may.
+    // close() of a socket never fails; close() of a stream may.
     try {
         socket.close();
     } catch (const std::system_error& why) {
@@ -222,32 +209,32 @@ void dispatcher::log_info(std::string_view message, std::string_view type) {
 }
 
 void dispatcher::handle_read_event() {
-    if (accepting) return handle_accept();  // it is never connected: it makes others that are
-    const alive it(*this);
+    if (accepting) return handle_accept();  // a listener is never connected itself
+    const alive still_here(*this);
     if (!connected && connecting) handle_connect_event();
-    if (it) handle_read();
+    if (still_here) handle_read();
 }
 
 void dispatcher::handle_connect_event() {
     if (const int err = socket.getsockopt(SOL_SOCKET, SO_ERROR); err != 0)
         throw platform::os_error(err, "connect to " + addr.repr());
-    const alive it(*this);
+    const alive still_here(*this);
     handle_connect();
-    if (!it) return;
+    if (!still_here) return;
     connected = true;
     connecting = false;
-    interest_changed();
+    interest_changed_();
 }
 
 void dispatcher::handle_write_event() {
-    if (accepting) return;  // a listener should get none: pretend it did not happen
-    const alive it(*this);
+    if (accepting) return;  // a listener has nothing to write
+    const alive still_here(*this);
     if (!connected && connecting) handle_connect_event();
-    if (it) handle_write();
+    if (still_here) handle_write();
 }
 
 void dispatcher::handle_expt_event() {
-    // An error, or out-of-band data.  With an error it closes, as when a read finds no data.
+    // This is an error, or out-of-band data.  An error closes, as when a read finds no data.
     if (socket.getsockopt(SOL_SOCKET, SO_ERROR) != 0) handle_close();
     else handle_expt();
 }
@@ -264,11 +251,11 @@ void dispatcher::handle_error() {
             << '>';
         self_repr = out.str();
     }
-    const alive it(*this);
+    const alive still_here(*this);
     log_info("uncaptured exception, closing channel " + self_repr + " (" + t + ":" + v + " " +
                  tbinfo + ")",
              "error");
-    if (it) handle_close();
+    if (still_here) handle_close();
 }
 
 void dispatcher::handle_expt() { log_info("unhandled incoming priority event", "warning"); }
@@ -289,16 +276,12 @@ void dispatcher::handle_accepted(socket_t sock, const address&) {
 }
 
 void dispatcher::handle_close() {
-    const alive it(*this);
+    const alive still_here(*this);
     log_info("unhandled close event", "warning");
-    if (it) close();
+    if (still_here) close();
 }
 
-void dispatcher::interest_changed() {
-    if (!asked_every_turn_) _map->interest_changed(_fileno);
-}
-
-bool dispatcher::reports_changes_to(const channel_map& map, int fd) const {
+bool dispatcher::reports_changes_to_(const channel_holder& map, int fd) const {
     return &map == _map && fd == _fileno;
 }
 

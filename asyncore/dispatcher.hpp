@@ -3,6 +3,7 @@
 
 #include <asyncore/channel_map.hpp>
 #include <asyncore/platform/socket.hpp>
+#include <asyncore/spawn.hpp>
 
 #include <optional>
 #include <set>
@@ -17,25 +18,25 @@ using platform::address;
 /// Python: socket.socket.  In a dispatcher the name `socket` is the attribute.
 using socket_t = platform::socket;
 
-/// The types of log_info() that are not printed.  Python: a frozenset.
+/// The types of log_info() that are not printed.  Python: a frozenset.  Copies share one set.
 class log_types {
 public:
-    log_types(std::initializer_list<std::string> types) : types_(&kept({types})) {}
+    log_types(std::initializer_list<std::string> types) : types_(std::make_shared<set>(types)) {}
     bool contains(std::string_view type) const { return types_->contains(type); }
 
 private:
     using set = std::set<std::string, std::less<>>;
-    /// The one set that has these elements.  There are few, and they live as long as the process,
-    /// so that a channel pays for a pointer.
-    static const set& kept(const set& types);
-    const set* types_;
+    std::shared_ptr<const set> types_;
 };
 
 /// A socket in a map, and the hooks that the loop calls for it.  Derive from it and override the
-/// handle_... you need; every method may be overridden, and the one here called by its full name.
+/// handle_... methods that you need.  An override may call the method here by its full name.
 ///
-/// The state flags are plain data, and yours to set.  Hooks run in the thread of the loop; any of
-/// them may close or destroy this channel or another.
+/// Names are Python's.  A name that ends in an underscore is not Python's; init() and repr() are its
+/// __init__ and __repr__, and default_x is its class attribute x.
+///
+/// The state flags are plain data, and yours to set.  Hooks run in the thread of the loop; each hook
+/// may close or destroy this channel or another.
 class dispatcher : public channel {
 public:
     /// Class attributes: what a new object starts with.  For the whole process.
@@ -56,12 +57,14 @@ public:
     /// No socket yet.  `map`: null is the global one.
     explicit dispatcher(channel_map* map = nullptr);
 
-    /// init(sock, map).  A C++ constructor calls no overrides: a class that overrides
-    /// add_channel() or set_socket() starts empty, and has init() called when it is complete.
+    /// Calls init(sock, map).  A C++ constructor calls no overrides: a class that overrides
+    /// add_channel() or set_socket() starts without a socket, and init() follows when the object is
+    /// complete.
     explicit dispatcher(socket_t sock, channel_map* map = nullptr);
 
-    /// What Python's __init__ does, overrides included: takes the socket over, non-blocking, enters
-    /// the map, sets `connected` and `addr`.  Can be called again to begin anew.
+    /// What Python's __init__ does, overrides included: takes the socket over, makes it
+    /// non-blocking, enters the map, sets `connected` and `addr`.  May be called again, to begin anew
+    /// with another connection.
     void init(socket_t sock, channel_map* map = nullptr);
 
     ~dispatcher() override;
@@ -71,11 +74,11 @@ public:
 
     /// Enters the map (`map`, or else _map) under _fileno.
     virtual void add_channel(channel_map* map = nullptr);
-    /// Leaves it, and sets _fileno to -1.  Differs: D2 - removes no other channel's entry.
+    /// Leaves the map, and sets _fileno to -1.  Differs: D2 - removes no other channel's entry.
     virtual void del_channel(channel_map* map = nullptr);
 
     virtual void create_socket(int family = AF_INET, int type = SOCK_STREAM);
-    /// Takes `sock` as it is.  Differs: D3 - the entry and the socket that it replaces go.
+    /// Takes `sock` as it is.  Differs: D3 - lets go of the old entry and the old socket.
     virtual void set_socket(socket_t sock, channel_map* map = nullptr);
     virtual void set_reuse_addr();
 
@@ -84,43 +87,44 @@ public:
     bool readable() override;
     bool writable() override;
 
-    // Socket methods.  Those that fail throw std::system_error.
+    // Socket methods.  A method that fails throws std::system_error.
 
     virtual void listen(int num);
     virtual void bind(const address& addr);
     /// Ends in handle_connect(), at once or later, or in handle_error().
     /// Differs: D27 - if it throws, the channel is not connecting.
     virtual void connect(const address& address);
-    /// Returns: nothing if nobody waits any more.
-    /// Differs: D13 - when the process has no descriptor left, drops the one who waits, and of one
-    ///          that came to nothing says nothing; Python throws, and so closes the listener.
+    /// Returns: nothing if no connection waits any more.
+    /// Differs: D13 - when the process has no descriptor left, drops the connection that waits;
+    ///          returns nothing for a connection that failed before it was accepted.  Python throws
+    ///          in both cases, and so closes the listener.
     virtual std::optional<std::pair<socket_t, address>> accept();
     /// Returns: how many bytes were sent.  0 if there is no room, or if the peer is gone: then
     ///          handle_close() was called.
     virtual std::size_t send(std::string_view data);
-    /// Fills `buffer`; the form to override.
+    /// Fills `buffer`.  This is the form to override.
     /// Returns: how many bytes came.  0 at the end of file or if the peer is gone: then
     ///          handle_close() was called.
-    /// Throws:  also if there is nothing to read (EAGAIN), as in Python.
+    /// Throws:  as Python, EAGAIN too if there is nothing to read.
     virtual std::size_t recv(std::span<char> buffer);
-    /// The same, as bytes.  A class that overrides recv says `using dispatcher::recv;`.
+    /// The same, as a string.  A class that overrides recv says `using dispatcher::recv;`.
     std::string recv(std::size_t buffer_size);
     /// Leaves the map and closes the socket.  Never destroys; may be called again.
     void close() override;
 
-    /// To standard error, for hits.
+    /// Writes to standard error, for hits.  Never throws.
     virtual void log(std::string_view message);
-    /// To standard output, for what `ignore_log_types` does not name.  Neither ever throws.
+    /// Writes to standard output, unless `ignore_log_types` names the type.  Never throws.
     virtual void log_info(std::string_view message, std::string_view type = "info");
 
-    // What the loop calls; each calls a handle_... below.
+    // What the loop calls.  Each of these calls a hook below.
 
     void handle_read_event() override;
     virtual void handle_connect_event();
     void handle_write_event() override;
     void handle_expt_event() override;
 
-    // The hooks.  What they do by default is to log that they were not overridden.
+    // The hooks.  By default a hook logs that the class did not override it.
 
     /// Logs the exception being handled, and calls handle_close().
     void handle_error() override;
@@ -135,12 +139,12 @@ public:
     /// Logs, and calls close().
     void handle_close() override;
 
-    /// Has this channel asked again on the next turn; needed only after editing another channel's
-    /// fields by hand in a hook.  See asked_every_turn_.
-    void interest_changed();
-
-private:
-    bool reports_changes_to(const channel_map& map, int fd) const override;
+    /// Has the next turn ask this channel again.  Needed only after a hook edited the fields of
+    /// another channel by hand; see asked_every_turn_.
+    void interest_changed_() {
+        if (!asked_every_turn_) _map->interest_changed(_fileno);
+    }
+    bool reports_changes_to_(const channel_holder& map, int fd) const override;
 };
 
 template <>

@@ -6,11 +6,11 @@
 namespace asyncore {
 
 void dispatcher_with_send::initiate_send() {
-    const alive it(*this);
+    const alive still_here(*this);
     const auto num_sent = dispatcher::send(out_buffer.view().substr(0, 65536));
-    if (!it) return;
+    if (!still_here) return;
     out_buffer.consume(num_sent);
-    interest_changed();
+    interest_changed_();
 }
 
 void dispatcher_with_send::handle_write() { initiate_send(); }
@@ -21,7 +21,7 @@ std::size_t dispatcher_with_send::send(std::string_view data) {
     const auto size = data.size();
     if (debug) log_info("sending " + platform::bytes_repr(data));
     out_buffer.append(data);
-    interest_changed();
+    interest_changed_();
     initiate_send();
     return size;
 }

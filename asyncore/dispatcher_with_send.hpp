@@ -14,7 +14,7 @@ public:
 
     byte_buffer out_buffer;
 
-    /// dispatcher's, and an empty out_buffer.
+    /// As dispatcher::init(), with an empty out_buffer.
     void init(socket_t sock, channel_map* map = nullptr) {
         dispatcher::init(std::move(sock), map);
         out_buffer.release();
@@ -24,7 +24,7 @@ public:
     virtual void initiate_send();
     void handle_write() override;
     bool writable() override;
-    /// Keeps a copy of `data` behind what is there already, and sends once.
+    /// Appends a copy of `data` to out_buffer, and sends once.
     /// Returns: the number of bytes in `data`.  Differs: D6 - Python returns None.
     std::size_t send(std::string_view data) override;
 };

@@ -10,26 +10,31 @@
 
 namespace asyncore {
 
-// One type on both sides of a shared library, in a program compiled with -fvisibility=hidden too.
+// Default visibility makes each of these one type for a program and a shared library, even where
+// the program is compiled with -fvisibility=hidden.
+#pragma GCC visibility push(default)
 
 /// Raise it in a hook to leave loop().
-class [[gnu::visibility("default")]] ExitNow : public std::runtime_error{
-    public : explicit ExitNow(const std::string& message = "") : std::runtime_error(message){}
+class ExitNow : public std::runtime_error {
+public:
+    explicit ExitNow(const std::string& message = "") : std::runtime_error(message) {}
 };
 
 /// A hook that the class had to supply and did not.
-class [[gnu::visibility("default")]] NotImplementedError : public std::logic_error {
+class NotImplementedError : public std::logic_error {
     using std::logic_error::logic_error;
 };
 
-/// What loop() throws on SIGINT where interrupt_on_sigint() asked for it.  As in Python not an
-/// "ordinary" exception: `catch (const std::exception&)` lets it pass.
-struct [[gnu::visibility("default")]] KeyboardInterrupt{};
+/// What loop() throws after a SIGINT while an interrupt_on_sigint lives.  As in Python it is not an
+/// ordinary exception: `catch (const std::exception&)` lets it pass.
+struct KeyboardInterrupt {};
 
 /// What a port throws for sys.exit(code); main() catches it.  Not an ordinary exception either.
-struct [[gnu::visibility("default")]] SystemExit {
+struct SystemExit {
     int code = 0;
 };
+
+#pragma GCC visibility pop
 
 /// The errno values that mean "the peer is gone": a close, not an error.  A port may add to them
 /// before its first loop; they are the process's.

@@ -2,40 +2,24 @@
 #include <asyncore/file_dispatcher.hpp>
 
 #include <asyncore/errors.hpp>
-#include <asyncore/platform/sigpipe.hpp>
-#include <asyncore/platform/unique_fd.hpp>
+#include <asyncore/platform/error.hpp>
+#include <asyncore/platform/file.hpp>
 
-#include <utility>
-
-#include <fcntl.h>
 #include <unistd.h>
 
 namespace asyncore {
 
 using platform::transfer;
 
-file_wrapper::file_wrapper(int original) : fd(::fcntl(original, F_DUPFD_CLOEXEC, 0)) {
-    if (fd < 0) platform::throw_errno("dup");
-}
+file_wrapper::file_wrapper(int original) : fd(platform::duplicate(original).release()) {}
 
 file_wrapper::~file_wrapper() {
     const platform::unique_fd last(fd);  // which closes it
 }
 
-transfer file_wrapper::recv(std::span<char> buffer) {
-    ssize_t count = 0;
-    do count = ::read(fd, buffer.data(), buffer.size());
-    while (count < 0 && errno == EINTR);
-    return count < 0 ? transfer{0, errno} : transfer{static_cast<std::size_t>(count), 0};
-}
+transfer file_wrapper::recv(std::span<char> buffer) { return platform::read_file(fd, buffer); }
 
-transfer file_wrapper::send(std::string_view data) {
-    const platform::no_sigpipe guard;
-    ssize_t count = 0;
-    do count = ::write(fd, data.data(), data.size());
-    while (count < 0 && errno == EINTR);
-    return count < 0 ? transfer{0, errno} : transfer{static_cast<std::size_t>(count), 0};
-}
+transfer file_wrapper::send(std::string_view data) { return platform::write_file(fd, data); }
 
 std::string file_wrapper::recv(std::size_t size) {
     std::string data(size, '\0');

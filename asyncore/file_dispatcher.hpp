@@ -5,13 +5,13 @@
 
 namespace asyncore {
 
-/// A file descriptor that looks like a socket.  Owns a duplicate of the one it is given.
+/// A file descriptor that looks like a socket.  Owns a duplicate of the descriptor that it is given.
 class file_wrapper : public platform::stream {
 public:
     int fd;
 
     explicit file_wrapper(int fd);
-    /// Differs: D7 - no ResourceWarning for one that was not closed.
+    /// Differs: D7 - no ResourceWarning if it was not closed.
     ~file_wrapper() override;
     file_wrapper(const file_wrapper&) = delete;
     file_wrapper& operator=(const file_wrapper&) = delete;
@@ -20,11 +20,11 @@ public:
     platform::transfer send(std::string_view data) override;
     platform::transfer read(std::span<char> buffer) { return recv(buffer); }
     platform::transfer write(std::string_view data) { return send(data); }
-    /// The same, as bytes.
+    /// The same, as a string.
     /// Throws: std::system_error.
     std::string recv(std::size_t size);
     std::string read(std::size_t size) { return recv(size); }
-    /// Returns: 0 for SO_ERROR, all that asyncore asks.
+    /// Returns: 0 for SO_ERROR, the only option that asyncore asks for.
     /// Throws:  NotImplementedError for anything else.
     int getsockopt(int level, int option) override;
     /// May be called again.
@@ -33,20 +33,20 @@ public:
     int fileno() const noexcept override { return fd; }
 };
 
-/// A dispatcher on a file descriptor, which stays the caller's and may be closed at once.  It is
-/// made non-blocking, which whoever else has the same file open will notice, as in Python.
+/// A dispatcher on a file descriptor, which stays the caller's and may be closed at once.  As in
+/// Python the open file becomes non-blocking, for every process that shares it.
 class file_dispatcher : public dispatcher {
 public:
     using dispatcher::recv;
 
     /// No file yet.
     explicit file_dispatcher(channel_map* map = nullptr) : dispatcher(map) {}
-    /// init(fd, map), without the overrides of a class derived from this: see dispatcher's.
+    /// Calls init(fd, map), without the overrides of a derived class; see dispatcher.
     explicit file_dispatcher(int fd, channel_map* map = nullptr) : dispatcher(map) {
         init(fd, map);
     }
 
-    /// What Python's __init__ does, overrides included.  Can be called again.
+    /// What Python's __init__ does, overrides included.  May be called again.
     void init(int fd, channel_map* map = nullptr);
 
     virtual void set_file(int fd);

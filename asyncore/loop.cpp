@@ -2,8 +2,7 @@
 #include <asyncore/loop.hpp>
 
 #include <asyncore/platform/interrupt.hpp>
-
-#include <forward_list>
+#include <asyncore/turn.hpp>
 
 namespace asyncore {
 
@@ -11,53 +10,62 @@ using platform::events;
 
 namespace {
 
-/// Calls a hook; whatever it throws, but for ExitNow and its kind, is the channel's to handle.
+/// Calls a hook.  Whatever it throws is the channel's to handle, but for ExitNow and its kind.
 void guarded(channel& obj, void (channel::*hook)()) {
-    const alive it(obj);
+    const alive still_here(obj);
     try {
         (obj.*hook)();
     } catch (...) {
         // A channel that destroyed itself cannot handle what it then threw.
-        if (!it || _reraised_exception()) throw;
+        if (!still_here || _reraised_exception()) throw;
         obj.handle_error();
     }
 }
 
-// What select() calls readable, writable and exceptional, in the words of poll().
-bool readable(events asked, events what) {
-    return any(asked & events::read) && any(what & (events::read | events::hangup | events::error));
+// What select() reports, in the words of poll().
+constexpr auto readable_events = events::read | events::hangup | events::error;
+constexpr auto writable_events = events::write | events::error;
+
+bool in_read_set(const turn::event& each) {
+    return any(each.asked & events::read) && any(each.found & readable_events);
 }
-bool writable(events asked, events what) {
-    return any(asked & events::write) && any(what & (events::write | events::error));
+bool in_write_set(const turn::event& each) {
+    return any(each.asked & events::write) && any(each.found & writable_events);
 }
 
-void turn_as_select(platform::timeout timeout, channel_map& map) {
+/// Python: poll().
+void select_turn(platform::timeout timeout, channel_map& map) {
     if (map.empty()) return;
-    channel_map::turn turn(map, timeout, delivery::select);
-    for (const auto& each : turn.events())
-        if (readable(each.asked, each.what)) turn.serve(each, read);
-    for (const auto& each : turn.events())
-        if (writable(each.asked, each.what)) turn.serve(each, write);
-    for (const auto& each : turn.events())
-        if (any(each.what & events::priority)) turn.serve(each, _exception);
-    for (const auto& each : turn.events())
-        if (any(each.what & events::invalid))
-            turn.serve(each, [](channel& obj) { guarded(obj, &channel::handle_close); });
+    turn this_turn(map, delivery::select);
+    this_turn.ask_and_tell();
+    this_turn.wait(timeout);  // here the process sleeps
+    for (const auto& each : this_turn.events())
+        if (in_read_set(each)) this_turn.serve(each, read);
+    for (const auto& each : this_turn.events())
+        if (in_write_set(each)) this_turn.serve(each, write);
+    for (const auto& each : this_turn.events())
+        if (any(each.found & events::priority)) this_turn.serve(each, _exception);
+    for (const auto& each : this_turn.events())
+        if (any(each.found & events::invalid))
+            this_turn.serve(each, [](channel& obj) { guarded(obj, &channel::handle_close); });
 }
 
-void turn_as_poll(platform::timeout timeout, channel_map& map) {
+/// Python: poll2().
+void poll_turn(platform::timeout timeout, channel_map& map) {
     if (map.empty()) return;
-    channel_map::turn turn(map, timeout, delivery::poll);
-    for (const auto& each : turn.events())
-        turn.serve(each, [&](channel& obj) { readwrite(obj, each.what); });
+    turn this_turn(map, delivery::poll);
+    this_turn.ask_and_tell();
+    this_turn.wait(timeout);  // here the process sleeps
+    for (const auto& each : this_turn.events())
+        this_turn.serve(each, [&](channel& obj) { readwrite(obj, each.found); });
 }
 
-/// Whoever begins had its chance to edit channels by hand, so all of them are asked; and to close
-/// the last of them, so there may be no turn that lets go of it.
-channel_map& begin_with(channel_map* map) {
+/// The caller may have edited channels by hand, so all of them are asked.  It may also have closed
+/// the last channel: then no turn follows that would let go of it.
+channel_map& begin(channel_map* map) {
     auto& channels = map_or_default(map);
     channels.sweep();
-    channels.ask_everyone();
+    channels.ask_all();
     return channels;
 }
 
@@ -70,51 +78,57 @@ void write(channel& obj) { guarded(obj, &channel::handle_write_event); }
 void _exception(channel& obj) { guarded(obj, &channel::handle_expt_event); }
 
 void readwrite(channel& obj, events flags) {
-    const alive it(obj);
+    const alive still_here(obj);
     try {
         if (any(flags & events::read)) obj.handle_read_event();
-        if (it && any(flags & events::write)) obj.handle_write_event();
-        if (it && any(flags & events::priority)) obj.handle_expt_event();
-        if (it && any(flags & (events::hangup | events::error | events::invalid)))
+        if (still_here && any(flags & events::write)) obj.handle_write_event();
+        if (still_here && any(flags & events::priority)) obj.handle_expt_event();
+        if (still_here && any(flags & (events::hangup | events::error | events::invalid)))
             obj.handle_close();
     } catch (const std::system_error& error) {
-        if (!it) throw;
+        if (!still_here) throw;
         if (_DISCONNECTED.contains(error.code().value())) obj.handle_close();
         else obj.handle_error();
     } catch (...) {
-        if (!it || _reraised_exception()) throw;
+        if (!still_here || _reraised_exception()) throw;
         obj.handle_error();
     }
 }
 
-void poll(platform::timeout timeout, channel_map* map) { turn_as_select(timeout, begin_with(map)); }
+void poll(platform::timeout timeout, channel_map* map) { select_turn(timeout, begin(map)); }
 
-void poll2(platform::timeout timeout, channel_map* map) { turn_as_poll(timeout, begin_with(map)); }
+void poll2(platform::timeout timeout, channel_map* map) { poll_turn(timeout, begin(map)); }
 
 void loop(platform::timeout timeout, bool use_poll, channel_map* map, std::optional<long> count) {
-    auto& channels = begin_with(map);
-    const auto turn = use_poll ? turn_as_poll : turn_as_select;
-    while (channels && (!count || (*count)-- > 0)) turn(timeout, channels);
+    const auto poll_fun = use_poll ? poll_turn : select_turn;
+    auto& channels = begin(map);
+    while (channels && (!count || *count > 0)) {
+        poll_fun(timeout, channels);
+        if (count) --*count;
+    }
 }
+
+namespace {
+
+/// Calls close(), and swallows the errors that close_all() ignores.
+void close_ignoring(channel& obj, bool ignore_all) {
+    try {
+        obj.close();
+    } catch (const std::system_error& error) {
+        if (error.code().value() != EBADF && !ignore_all) throw;
+    } catch (...) {
+        if (!ignore_all || _reraised_exception()) throw;
+    }
+}
+
+}  // namespace
 
 void close_all(channel_map* map, bool ignore_all) {
     auto& channels = map_or_default(map);
-    const auto all = channels.items();
-    // The close() of one may destroy another that is only borrowed.  The last to watch is the first
-    // in the list, which goes first, as alive wants it.
-    std::forward_list<alive> watched;
-    for (auto each = all.rbegin(); each != all.rend(); ++each) watched.emplace_front(*each->second);
-    auto it = watched.begin();
-    for (const auto& [fd, obj] : all) {
-        if (!*it++) continue;
-        try {
-            obj->close();
-        } catch (const std::system_error& error) {
-            if (error.code().value() != EBADF && !ignore_all) throw;
-        } catch (...) {
-            if (!ignore_all || _reraised_exception()) throw;
-        }
-    }
+    channel_map
+        all;  // a channel leaves this map only when it is destroyed, by the close() of another
+    all.update(channels);
+    for (const auto& [fd, obj] : all) close_ignoring(obj, ignore_all);
     channels.clear();
 }
 

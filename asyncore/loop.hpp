@@ -8,23 +8,24 @@
 
 namespace asyncore {
 
-/// These call one hook.  An exception goes to obj.handle_error(), which runs inside the catch
-/// block: `throw;` there is Python's bare `raise`, and leaves the loop.  ExitNow and its kind
+/// Each of these calls one hook.  An exception goes to obj.handle_error(), which runs inside the
+/// catch block: `throw;` there is Python's bare `raise`, and leaves the loop.  ExitNow and its kind
 /// (see _reraised_exception()) leave at once.
 void read(channel& obj);
 void write(channel& obj);
 void _exception(channel& obj);
 
 /// Calls the hooks for all of `flags`, one after the other, even when one of them closed the
-/// channel.  A std::system_error of the _DISCONNECTED ones is a handle_close(), any other
-/// exception a handle_error().
+/// channel.  A std::system_error whose number is in _DISCONNECTED becomes a handle_close(), any
+/// other exception a handle_error().
 ///
 /// Python:  flags are those of select.poll(): POLLIN is events::read, and so on.
 void readwrite(channel& obj, platform::events flags);
 
-/// One turn, delivered as select() would: all that is readable, then all that is writable, then
-/// all that is exceptional.  `timeout` is in seconds, a std::chrono duration, or std::nullopt;
-/// it is how long to wait when nothing is ready.  An empty map returns at once.
+/// One turn, delivered as select() would: read() for each readable channel, then write() for each
+/// writable one, then _exception() for each one with out-of-band data.  `timeout` is in seconds, a
+/// std::chrono duration, or std::nullopt; it is how long to wait when nothing is ready.  With an
+/// empty map it returns at once.
 void poll(platform::timeout timeout = 0.0, channel_map* map = nullptr);
 
 /// One turn, delivered as poll() would: readwrite() for one channel after the other.
@@ -33,8 +34,8 @@ inline void poll3(platform::timeout timeout = 0.0, channel_map* map = nullptr) {
     poll2(timeout, map);
 }
 
-/// Turns until the map is empty, or `count` of them.  `use_poll` picks poll2() for poll(): how
-/// events are delivered.  How they are waited for is the map's affair, and makes no difference.
+/// Takes turns until the map is empty, or `count` turns.  `use_poll` picks the delivery: poll2()
+/// in place of poll().  It does not pick the mechanism, which is the map's.
 ///
 /// May be called again from a hook.
 /// Throws: what leaves a hook (ExitNow), handle_error() or a predicate; the map stays usable.
@@ -52,8 +53,8 @@ inline void loop(const loop_arguments& given) {
     loop(given.timeout, given.use_poll, given.map, given.count);
 }
 
-/// Calls close() of every channel, and clears the map.  An error other than EBADF leaves, unless
-/// `ignore_all`; ExitNow always does.
+/// Calls close() of every channel, and clears the map.  An error of close() leaves close_all(),
+/// except EBADF, or any error with `ignore_all`.  ExitNow always leaves.
 void close_all(channel_map* map = nullptr, bool ignore_all = false);
 
 /// While one of these lives, a SIGINT makes the loop on `map` throw KeyboardInterrupt instead of
@@ -67,7 +68,7 @@ public:
 
 private:
     channel_map& map_;
-    const bool outer_;  // there is another on this map, which goes on
+    const bool outer_;  // whether this map had one before, which goes on
 };
 
 }  // namespace asyncore

@@ -1,4 +1,4 @@
-// A set of small numbers that names them in order, without sorting.
+// A set of small numbers that visits them in order, without sorting.
 #pragma once
 
 #include <algorithm>
@@ -9,19 +9,20 @@
 
 namespace asyncore {
 
-/// A bit for each number.  Visiting costs what lies between the lowest and the highest.
+/// An entry's place in the order of a map: an index.
+using place = std::uint32_t;
+
+/// A set of places: a bit for each.  A visit costs what lies between the lowest and the highest.
 class place_set {
 public:
-    using place = std::uint32_t;
-
     bool empty() const noexcept { return low_ >= high_; }
     bool contains(place at) const noexcept {
-        return at / 64 < words_.size() && (words_[at / 64] >> at % 64 & 1) != 0;
+        return at / 64 < words_.size() && (words_[at / 64] & bit(at)) != 0;
     }
     void add(place at) {
         const std::size_t word = at / 64;
         if (word >= words_.size()) words_.resize(word + 1);
-        words_[word] |= std::uint64_t{1} << at % 64;
+        words_[word] |= bit(at);
         low_ = std::min(low_, word);
         high_ = std::max(high_, word + 1);
     }
@@ -30,17 +31,40 @@ public:
         low_ = SIZE_MAX;
         high_ = 0;
     }
-    /// Calls `visit` with each number, the lowest first.  It may see what is added meanwhile.
+    /// Calls `visit` with each place, the lowest first.  It may see what is added meanwhile.
     template <class Visit>
     void each(Visit visit) const {
         for (auto word = low_; word < high_; ++word)
             for (auto bits = words_[word]; bits != 0; bits &= bits - 1)
                 visit(static_cast<place>(word * 64) + static_cast<place>(std::countr_zero(bits)));
     }
+    /// Takes each place below `end` out, the lowest first, and calls `visit` with it.  A place that
+    /// is added meanwhile is visited too if it is higher than the last, else it stays.
+    template <class Visit>
+    void take_each(place end, Visit visit) {
+        for (auto at = next(0); at < end; at = next(at + 1)) {
+            words_[at / 64] &= ~bit(at);
+            visit(at);
+        }
+        while (low_ < high_ && words_[low_] == 0) ++low_;
+        if (empty()) clear();
+    }
 
 private:
+    /// The lowest place that is not below `from`, or the highest number.
+    place next(place from) const noexcept {
+        for (auto word = std::max<std::size_t>(low_, from / 64); word < high_; ++word) {
+            const auto bits =
+                words_[word] & (word == from / 64 ? ~(bit(from) - 1) : ~std::uint64_t{0});
+            if (bits != 0)
+                return static_cast<place>(word * 64) + static_cast<place>(std::countr_zero(bits));
+        }
+        return ~place{0};
+    }
+    static std::uint64_t bit(place at) noexcept { return std::uint64_t{1} << at % 64; }
+
     std::vector<std::uint64_t> words_;
-    std::size_t low_ = SIZE_MAX, high_ = 0;  // what lies outside is 0
+    std::size_t low_ = SIZE_MAX, high_ = 0;  // the words outside of these are 0
 };
 
 }  // namespace asyncore

@@ -15,7 +15,7 @@ namespace asyncore::platform {
 
 namespace {
 
-/// A path as Python shows it: an abstract name is bytes there.
+/// A path as Python shows it.  There an abstract name is bytes.
 std::string quoted(std::string_view path) {
     return path.starts_with('\0') ? bytes_repr(path) : str_repr(path);
 }
@@ -28,9 +28,9 @@ std::string text_of(int family, const void* bytes) {
 address::kernel_form unix_form(std::string_view path) {
     address::kernel_form form;
     auto& name = reinterpret_cast<sockaddr_un&>(form.name);
-    // An empty one is an abstract name for the kernel to choose.
+    // An empty path is an abstract name that the kernel chooses.
     const bool abstract = path.empty() || path.starts_with('\0');
-    // A path needs room for the zero byte that ends it, an abstract name has none.
+    // A path needs room for the zero byte that ends it; an abstract name does not.
     if (path.size() + !abstract > sizeof name.sun_path)
         throw std::invalid_argument("AF_UNIX path too long: " + quoted(path));
     name.sun_family = AF_UNIX;
@@ -39,7 +39,7 @@ address::kernel_form unix_form(std::string_view path) {
     return form;
 }
 
-/// Looks `host` up.  An empty one is every interface.
+/// Looks `host` up.  An empty host means every interface.
 address::kernel_form look_up(const std::string& host, int family) {
     if (host.find('\0') != host.npos)
         throw std::invalid_argument("host name must not contain null character");

@@ -19,7 +19,7 @@ namespace asyncore::platform {
 /// A host may be a name; it is looked up, and blocks, in socket::bind() and socket::connect_ex(),
 /// for the socket's family.  "" is every interface and "<broadcast>" the broadcast address.
 ///
-/// Sixteen bytes; whatever is not a numeric IPv4 address lies on the heap.
+/// An address takes sixteen bytes; every kind but a numeric IPv4 address has more on the heap.
 class address {
 public:
     address() noexcept = default;
@@ -34,7 +34,7 @@ public:
     address(address&& other) noexcept = default;
     address& operator=(address other) noexcept;
 
-    /// Is it an address at all?  Python: addr is not None.
+    /// Whether it is an address at all.  Python: addr is not None.
     explicit operator bool() const noexcept { return kind_ != kind::none; }
 
     std::string host() const;  // empty for a Unix socket
@@ -44,15 +44,15 @@ public:
     std::string path() const;  // of a Unix socket, else empty
     bool is_unix() const noexcept { return kind_ == kind::path; }
 
-    /// As repr() of the Python object, but "host:port" for the pair: what dispatcher::repr() shows.
+    /// What dispatcher::repr() shows: Python's repr() of the address, but "host:port" for a pair.
     std::string repr() const;
 
     friend bool operator==(const address& a, const address& b) { return a.repr() == b.repr(); }
 
     /// The form that the kernel takes, for a socket of this family.  Looks names up.  AF_UNSPEC
-    /// stands for whatever family comes first, which is then name.ss_family.
-    /// Throws: std::system_error (a name that is not known: EADDRNOTAVAIL, with the resolver's
-    ///         message), std::invalid_argument if the family cannot have such an address.
+    /// takes the first family that is found, which is then name.ss_family.
+    /// Throws: std::system_error (EADDRNOTAVAIL with the resolver's message for an unknown name),
+    ///         std::invalid_argument if the family cannot have such an address.
     struct kernel_form {
         sockaddr_storage name{};
         socklen_t length = 0;

@@ -1,13 +1,14 @@
 // epoll(7).  The kernel keeps the set; a wait costs what is ready, not what is watched.
 //
 // Hazards:
-// - A registered descriptor reports EPOLLHUP and EPOLLERR even when asked for nothing: a channel
-//   that wants nothing must leave the set.
-// - The kernel registers the open file, not the number.  A closed number leaves the set in silence;
-//   so a cached "already registered" may be wrong, and ADD and MOD each fall back on the other.
-// - If a duplicate keeps the file open, the closed number stays in the set, can no longer be removed,
-//   and reports for ever.  So each registration carries a serial number of ours; what reports under
-//   an old one is such a ghost, and only a new set is free of it.
+// - A registered descriptor reports EPOLLHUP and EPOLLERR even when it is watched for nothing: a
+//   channel that wants nothing must leave the set.
+// - The kernel registers the open file, not the number.  A closed descriptor leaves the set in
+//   silence, so a cached "already registered" may be wrong, and ADD and MOD each fall back on the
+//   other.
+// - If a duplicate keeps the file open, the closed descriptor stays in the set, can no longer be
+//   removed, and reports on every wait.  We call it a ghost.  Each registration carries a serial
+//   number of ours, so a ghost is known by its old number; only a new set is free of it.
 // - Regular files are refused with EPERM; select(2) and poll(2) say that they are always ready.
 #include <asyncore/platform/error.hpp>
 #include <asyncore/platform/pollers.hpp>
@@ -33,24 +34,19 @@ public:
 
     void watch(int fd, events interest) override {
         const auto at = static_cast<std::size_t>(fd);
-        if (interest == events::none) return forget(fd);
-        if (at >= registered_.size()) registered_.resize(at + 1);
         std::erase_if(files_, [fd](const ready& file) { return file.fd == fd; });
+        if (at >= registered_.size()) {
+            if (interest == events::none) return;
+            registered_.resize(at + 1);
+        }
+        if (interest == events::none) return forget(fd);
 
         const bool known = registered_[at].interest != events::none;
         registration wanted{interest, known ? registered_[at].serial : ++last_serial_};
-        if (!control(known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, wanted)) {
-            if (errno == EPERM) {
-                const auto sides = interest & (events::read | events::write);
-                if (any(sides)) files_.push_back({fd, sides});
-                return;
-            }
-            if (errno != ENOENT && errno != EEXIST) throw_errno("epoll_ctl");
-            if (known) wanted.serial = ++last_serial_;  // the number is another file's by now
-            if (!control(known ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, wanted))
-                throw_errno("epoll_ctl");
-        }
-        count_ += !known;
+        const int error = add_or_modify(fd, known, wanted);
+        if (error == EPERM) return watch_file(fd, interest);
+        if (error != 0) throw os_error(error, "epoll_ctl");
+        if (!known) ++count_;
         registered_[at] = wanted;
     }
 
@@ -64,16 +60,11 @@ protected:
             ::epoll_wait(kernel_.get(), room_.get(), static_cast<int>(room_size_), wait);
         if (count < 0 && errno == EINTR) return false;
         if (count < 0) throw_errno("epoll_wait");
-        bool ghosts = false;
-        for (const auto& event : std::span(room_.get(), static_cast<std::size_t>(count))) {
-            const auto fd = static_cast<std::uint32_t>(event.data.u64);
-            if (registered_[fd].interest != events::none &&
-                registered_[fd].serial == event.data.u64 >> 32)
-                found.push_back({static_cast<int>(fd), static_cast<events>(event.events)});
-            else ghosts = true;
-        }
+        const bool ghosts = collect(static_cast<std::size_t>(count), found);
         found.insert(found.end(), files_.begin(), files_.end());
-        return !(ghosts && leave_ghosts()) || !found.empty();
+        if (!ghosts) return true;
+        const bool left = leave_ghosts();
+        return !left || !found.empty();  // where only ghosts reported, the wait goes on
     }
 
 private:
@@ -82,23 +73,50 @@ private:
         std::uint32_t serial = 0;
     };
 
-    bool control(int operation, int fd, registration wanted) {
+    /// Returns: 0 or an errno.
+    int control(int operation, int fd, registration wanted) {
         epoll_event event{};
         event.events = static_cast<std::uint32_t>(wanted.interest);
         event.data.u64 = std::uint64_t{wanted.serial} << 32 | static_cast<std::uint32_t>(fd);
-        return ::epoll_ctl(kernel_.get(), operation, fd, &event) == 0;
+        return ::epoll_ctl(kernel_.get(), operation, fd, &event) == 0 ? 0 : errno;
+    }
+
+    int add_or_modify(int fd, bool known, registration& wanted) {
+        const int error = control(known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, wanted);
+        if (error != ENOENT && error != EEXIST) return error;
+        if (known) wanted.serial = ++last_serial_;  // the number belongs to another file by now
+        return control(known ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, wanted);
+    }
+
+    void watch_file(int fd, events interest) {
+        const auto sides = interest & (events::read | events::write);
+        if (any(sides)) files_.push_back({fd, sides});
     }
 
     void forget(int fd) {
-        const auto at = static_cast<std::size_t>(fd);
-        std::erase_if(files_, [fd](const ready& file) { return file.fd == fd; });
-        if (at >= registered_.size() || registered_[at].interest == events::none) return;
-        control(EPOLL_CTL_DEL, fd, {});  // fails if it is closed: gone, or a ghost
-        registered_[at] = {};
+        auto& gone = registered_[static_cast<std::size_t>(fd)];
+        if (gone.interest == events::none) return;
+        control(EPOLL_CTL_DEL, fd, {});  // an error means that it is closed: gone, or a ghost
+        gone = {};
         --count_;
     }
 
-    /// Moves to a new set, if there is a descriptor for it.  Who is closed by now stays behind.
+    /// Returns: whether a ghost reported.
+    bool collect(std::size_t count, std::vector<ready>& found) {
+        bool ghosts = false;
+        for (const auto& event : std::span(room_.get(), count)) {
+            const auto fd = static_cast<std::uint32_t>(event.data.u64);
+            const auto serial = static_cast<std::uint32_t>(event.data.u64 >> 32);
+            const auto& known = registered_[fd];
+            if (known.interest != events::none && known.serial == serial)
+                found.push_back({static_cast<int>(fd), static_cast<events>(event.events)});
+            else ghosts = true;
+        }
+        return ghosts;
+    }
+
+    /// Moves to a new set, which a closed descriptor cannot enter.
+    /// Returns: false if there was no descriptor for a new set.
     bool leave_ghosts() {
         unique_fd made(::epoll_create1(EPOLL_CLOEXEC));
         if (made.get() < 0) return false;
@@ -109,20 +127,20 @@ private:
         return true;
     }
 
-    /// One wait reports all that is ready, so there must be room for all that is watched.  The
+    /// One wait reports every ready descriptor, so there must be room for every watched one.  The
     /// room is not cleared: pages that no event reaches cost no memory.
     void make_room() {
         if (room_size_ >= count_ && room_size_ > 0) return;
         const auto size = std::max<std::size_t>(64, count_ * 2);
         room_ = std::make_unique_for_overwrite<epoll_event[]>(size);
-        room_size_ = size;  // not before there is that much
+        room_size_ = size;
     }
 
     unique_fd kernel_;
     std::vector<registration> registered_;  // by descriptor
     std::uint32_t last_serial_ = 0;
-    std::size_t count_ = 0;     // how many are registered
-    std::vector<ready> files_;  // always ready: what EPERM said
+    std::size_t count_ = 0;     // how many descriptors are registered
+    std::vector<ready> files_;  // regular files, which are always ready
     std::unique_ptr<epoll_event[]> room_;
     std::size_t room_size_ = 0;
 };

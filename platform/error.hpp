@@ -19,8 +19,8 @@ inline std::system_error os_error(int error, const std::string& what) {
     throw os_error(errno, system_call);
 }
 
-/// A poller was asked to watch something that is no descriptor at all: the channel stands in the
-/// map under -1, as after del_channel() and then add_channel().
+/// A channel stands in the map under -1, which is no descriptor that a poller can watch.  That happens
+/// after del_channel() and then add_channel().
 ///
 /// Python: the TypeError that select.select() and poll.register() raise for None.
 class not_a_descriptor : public std::invalid_argument {

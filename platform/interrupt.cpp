@@ -1,5 +1,5 @@
-// A handler may do next to nothing, but it may write a byte into a pipe: then a SIGINT that comes
-// between looking and waiting ends the wait all the same.
+// A signal handler may do next to nothing, but it may write a byte into a pipe.  The poller watches the
+// pipe, so a SIGINT ends the wait even if it arrives just before the wait begins.
 #include <asyncore/platform/interrupt.hpp>
 
 #include <asyncore/platform/error.hpp>
@@ -32,8 +32,8 @@ void set_flags() {
     }
 }
 
-/// A child of fork(2) puts a pipe of its own in the place of the one it shares with its parent, who
-/// would hear of the child's SIGINT too.
+/// A child of fork(2) replaces the pipe by one of its own: the parent reads from the old pipe, and
+/// would hear of the child's SIGINT.
 void renew_pipe() {
     int made[2];
     if (::pipe(made) < 0) return;

@@ -3,15 +3,15 @@
 
 namespace asyncore::platform {
 
-/// Catches SIGINT from now on: it makes the returned descriptor readable, for good.  The first
-/// call installs the handler; more calls return the same descriptor.  Never to be closed.  Each
-/// wants a release_sigint() of its own.
+/// Catches SIGINT from now on: the returned descriptor is readable from the first signal until
+/// forget_sigint().  The first call installs the handler; every call returns the same descriptor,
+/// which must not be closed.  Each call needs a release_sigint() of its own.
 int catch_sigint();
 
 /// Forgets the signals that were caught so far.
 void forget_sigint();
 
-/// The end of a catch_sigint().  The last one puts back what SIGINT did before, and forgets.
+/// Ends a catch_sigint().  The last release restores what SIGINT did before, and forgets the signals.
 void release_sigint();
 
 }  // namespace asyncore::platform

@@ -1,20 +1,22 @@
 // kqueue(2), of the BSDs and macOS.  The kernel keeps the set, as epoll's does.
 //
 // Hazards:
-// - Reading, writing and out-of-band data are separate filters, and each reports on its own: what
-//   belongs to one descriptor must be put together again.
-// - EV_EOF on the read filter means that the peer will send no more, which poll(2) reports as
-//   POLLIN alone unless our own side is shut too (POLLHUP); poll(2) is asked which.
-// - macOS reports EV_EOF on the filter of out-of-band data as well, and for ever: to someone who
-//   is not reading, that is no news.
+// - Reading, writing and out-of-band data are separate filters, and each reports on its own: the
+//   reports of one descriptor must be joined.
+// - EV_EOF on the read filter means that the peer will send no more.  poll(2) reports that as POLLIN
+//   alone, or as POLLHUP if our own side is shut down too; so poll(2) is asked which it is.
+// - macOS reports EV_EOF on the filter of out-of-band data as well, on every wait.  A channel that
+//   does not read must not hear of it.
 // - A closed descriptor leaves the set in silence; removing it then fails with ENOENT or EBADF.
-//   So a filter is added again whenever it is wanted, though we believe it to be there.
-// - A file is readable only before its end, and has no write filter; some devices have no filters
-//   at all, or, on macOS, only with a low water mark; a pipe whose reader is gone refuses the write
-//   filter with EPIPE; only sockets have out-of-band data.  select(2) and poll(2) say that files
+//   So a filter is added again whenever it is wanted, though we believe that it is there.
+// - A file is readable only before its end, and has no write filter.  Some devices have no filters
+//   at all, or, on macOS, only with a low water mark.  A pipe whose reader is gone refuses the write
+//   filter with EPIPE.  Only sockets have out-of-band data.  select(2) and poll(2) say that files
 //   and such devices are always ready.
 // - FreeBSD has no filter for out-of-band data: there it goes unnoticed.
-// - A child of fork(2) does not get the queue: the number is free there, and soon another file's.
+// - A child of fork(2) does not get the queue: in the child its number is free, and soon belongs to
+//   another file.
+#include <asyncore/platform/ask_poll.hpp>
 #include <asyncore/platform/error.hpp>
 #include <asyncore/platform/pollers.hpp>
 #include <asyncore/platform/unique_fd.hpp>
@@ -55,7 +57,7 @@ constexpr events from_kernel(const struct ::kevent& entry) {
     if (entry.flags & EV_ERROR) return events::invalid;
     const auto what = meaning(entry.filter);
     if (!(entry.flags & EV_EOF)) return what;
-    // Perhaps a hang-up: wait_once() asks.
+    // This may be a hang-up: wait_once() asks poll(2).
     return what == events::priority ? events::hangup : what | events::hangup;
 }
 
@@ -72,7 +74,7 @@ public:
     }
 
     ~kqueue_poller() override {
-        if (forks_ != fork_count()) static_cast<void>(kernel_.release());  // not ours to close
+        if (forks_ != fork_count()) static_cast<void>(kernel_.release());  // it is the parent's
     }
 
     void watch(int fd, events interest) override {
@@ -89,7 +91,7 @@ public:
             return;
         }
         sync(fd, before, interest, S_ISCHR(mode));
-        registered_[at] = interest;  // unless it throws: then nothing is
+        registered_[at] = interest;
         if (interest != events::none) ++count_;
     }
 
@@ -130,14 +132,17 @@ private:
         };
         put(EVFILT_READ);
 #ifdef NOTE_LOWAT
-        if (device && count == 1) changes[0].fflags = NOTE_LOWAT, changes[0].data = 1;
+        if (device && count == 1) {
+            changes[0].fflags = NOTE_LOWAT;
+            changes[0].data = 1;
+        }
 #endif
         put(EVFILT_WRITE);
 #ifdef EVFILT_EXCEPT
         put(EVFILT_EXCEPT);
 #endif
         if (count == 0) return;
-        const not_cancelled meanwhile;  // to forget a descriptor never fails
+        const not_cancelled meanwhile;  // a thread is not cancelled while it forgets a descriptor
         count = ::kevent(kernel_.get(), changes, count, changes, count, nullptr);
         if (interest == events::none) return;
         if (count < 0) throw_errno("kevent");
@@ -155,8 +160,8 @@ private:
             sync(fd, events::read | events::write | events::priority, events::none, false);
             throw os_error(error, "kevent");
         }
-        if (what == events::priority) return;        // so there is never any
-        if (error == EPIPE) what |= events::hangup;  // or error: poll(2) will be asked
+        if (what == events::priority) return;        // the descriptor never has any
+        if (error == EPIPE) what |= events::hangup;  // or an error: poll(2) will be asked
         always_.push_back({fd, what});
     }
 
@@ -164,7 +169,7 @@ private:
         std::erase_if(always_, [fd](const ready& each) { return each.fd == fd; });
     }
 
-    /// Adds to the entry of `fd` in `found`, or makes it.
+    /// Adds `what` to the entry of `fd` in `found`, and makes the entry if there is none.
     void join(int fd, events what, std::vector<ready>& found) {
         const auto at = static_cast<std::size_t>(fd);
         if (at >= places_.size()) places_.resize(at + 1, 0);
@@ -178,10 +183,10 @@ private:
     unique_fd kernel_;
     unsigned forks_;                  // fork_count() when it was made
     std::vector<events> registered_;  // by descriptor
-    std::size_t count_ = 0;           // how many of them are not none
-    std::vector<ready> always_;       // what no filter can tell is always ready
+    std::size_t count_ = 0;           // how many descriptors are registered
+    std::vector<ready> always_;       // descriptors without a filter: they are always ready
     std::vector<struct ::kevent> room_;
-    std::vector<std::size_t> places_;  // by descriptor: its place in the last `found` it was in
+    std::vector<std::size_t> places_;  // by descriptor: its place in the last `found`
 };
 
 }  // namespace

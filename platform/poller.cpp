@@ -1,4 +1,4 @@
-// Which mechanisms there are; what they have in common.
+// Which mechanisms there are, and what all pollers have in common.
 #include <asyncore/platform/poller.hpp>
 
 #include <asyncore/platform/error.hpp>
@@ -65,7 +65,8 @@ void poller::wait(timeout limit, std::vector<ready>& found) {
         return;
     }
     const auto start = clock::now();
-    for (auto left = limit; !wait_once(left, found);) left = limit.after(clock::now() - start);
+    auto left = limit;
+    while (!wait_once(left, found)) left = limit.after(clock::now() - start);
 }
 
 unsigned fork_count() noexcept {

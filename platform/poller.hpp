@@ -1,8 +1,9 @@
 // The seam between the loop and the system's ways to wait.
 //
-// A mechanism is one .cpp file with one subclass of `poller`.  It knows descriptors and events and
-// never sees a channel: it returns data, the loop calls hooks, so that a hook that closes channels
-// cannot pull the ground from under it.  Read poll_poller.cpp first; to add one, copy it.
+// A mechanism is one .cpp file with one subclass of `poller`.  A poller knows descriptors and events
+// and never sees a channel: it returns data, and the loop calls the hooks.  So a hook that closes
+// channels cannot change a list that the poller is walking.  Read poll_poller.cpp first; to add a
+// mechanism, copy it.
 #pragma once
 
 #include <asyncore/platform/timeout.hpp>
@@ -22,8 +23,9 @@ enum class events : std::uint16_t {
     read = POLLIN,       // bytes, a connection to accept, or end of file
     priority = POLLPRI,  // out-of-band data; what select(2) calls exceptional
     write = POLLOUT,     // room, or a connect that has ended, well or badly
-    error = POLLERR,     // this and the next two are reported unasked, to who watches for more than
-                         // out-of-band data
+    // A poller reports the next three unasked, for every descriptor that is watched for reading or
+    // for writing.
+    error = POLLERR,
     hangup = POLLHUP,
     invalid = POLLNVAL,  // not an open descriptor
 };
@@ -48,17 +50,17 @@ class poller {
 public:
     virtual ~poller() = default;
 
-    /// Sets what `fd`, which is never negative, is watched for, in place of what was said before;
-    /// `none` forgets it, and never fails.
+    /// Watches `fd`, which is never negative, for `interest`, in place of what it was watched for
+    /// before.  `none` forgets the descriptor, and never fails.
     ///
-    /// Forget a descriptor before you close it: epoll and kqueue drop a closed one in silence, and
-    /// its number may be the next socket's.
+    /// Forget a descriptor before you close it: epoll and kqueue drop a closed descriptor in
+    /// silence, and the next socket may get the same number.
     ///
     /// Throws: std::system_error if the system refuses `fd` (EBADF: it is closed).
     virtual void watch(int fd, events interest) = 0;
 
-    /// Waits until something is ready or `limit` has passed, and puts all that is ready into
-    /// `found`, an entry per descriptor, in no particular order.  A signal does not end the wait.
+    /// Waits until a descriptor is ready or `limit` has passed.  Puts every ready descriptor into
+    /// `found`, once each, in no particular order.  A signal does not end the wait.
     ///
     /// Throws: std::system_error for any failure but EINTR.
     void wait(timeout limit, std::vector<ready>& found);
@@ -74,17 +76,13 @@ protected:
 /// The mechanisms of this system, best first.
 const std::vector<std::string_view>& poller_names();
 
-/// A new poller.  An empty name means the environment's ASYNCORE_POLLER, or else the best.
+/// A new poller.  An empty name means the mechanism in the environment's ASYNCORE_POLLER, or else the
+/// best mechanism.
 /// Throws: std::invalid_argument for a name that this system does not have.
 std::unique_ptr<poller> make_poller(std::string_view name = {});
 
-/// Has poll(2) say, without waiting, what those of `found` are ready for that have any of
-/// `doubtful` set; who turns out not to be leaves.  For mechanisms that cannot tell a hang-up or an
-/// error from end of file.
-void ask_poll(std::vector<ready>& found, events doubtful);
-
 /// How many forks lie between the start of the program and this process.  An epoll or kqueue
-/// descriptor made before the last of them belongs to the parent.
+/// descriptor that was made before the last fork belongs to the parent process.
 unsigned fork_count() noexcept;
 
 }  // namespace asyncore::platform

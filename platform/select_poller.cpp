@@ -2,9 +2,11 @@
 //
 // Hazards:
 // - A descriptor of FD_SETSIZE (1024) or more does not fit, and FD_SET() would write past the set.
-// - "Readable" is data, end of file, hang-up or error alike; poll(2) is asked which.
-// - One closed descriptor fails the whole call with EBADF and does not say which it was;
-//   they are looked for, and the others asked for once more.
+// - select(2) says "readable" for data, end of file, hang-up and error alike, so poll(2) is asked
+//   which of them it is.
+// - One closed descriptor fails the whole call with EBADF, and select(2) does not say which it was:
+//   the closed descriptors are searched for, and the rest is waited for once more.
+#include <asyncore/platform/ask_poll.hpp>
 #include <asyncore/platform/error.hpp>
 #include <asyncore/platform/pollers.hpp>
 
@@ -88,7 +90,7 @@ private:
                         limit.forever() ? nullptr : &tv);
     }
 
-    /// Takes the closed descriptors out of the question, into `found`.
+    /// Moves the closed descriptors from the sets into `found`.
     void take_closed(sets& question, std::vector<ready>& found) const {
         for (int fd = 0; fd < end_; ++fd) {
             if (!watches(fd) || ::fcntl(fd, F_GETFD) >= 0) continue;

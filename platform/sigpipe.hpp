@@ -1,5 +1,5 @@
-// The special problem of SIGPIPE: Python ignores it from the start, a C++ program dies of it.
-// Sockets have a flag for that; a write to a pipe or to the terminal has none.
+// The special problem of SIGPIPE: Python ignores the signal from the start, a C++ program dies of it.
+// A send() to a socket has a flag against it; a write() to a pipe or to the terminal has none.
 #pragma once
 
 #include <csignal>

@@ -14,12 +14,6 @@ constexpr int no_signal = MSG_NOSIGNAL;
 constexpr int no_signal = 0;  // macOS: SO_NOSIGPIPE, set in adopt()
 #endif
 
-/// What a system call that transfers bytes returned.
-transfer result(ssize_t count) {
-    if (count < 0) return {0, errno};
-    return {static_cast<std::size_t>(count), 0};
-}
-
 void check(int status, const char* system_call) {
     if (status < 0) throw_errno(system_call);
 }
@@ -66,6 +60,11 @@ address ask_name(int (*call)(int, sockaddr*, socklen_t*), int fd, const char* na
 }
 
 }  // namespace
+
+transfer transfer_result(ssize_t count) {
+    if (count < 0) return {0, errno};
+    return {static_cast<std::size_t>(count), 0};
+}
 
 void set_blocking(int fd, bool blocking) {
     const int flags = ::fcntl(fd, F_GETFL);
@@ -129,7 +128,7 @@ transfer socket::recv(std::span<char> buffer, int flags) {
     ssize_t count = 0;
     do count = ::recv(fd_.get(), buffer.data(), buffer.size(), flags);
     while (count < 0 && errno == EINTR);
-    return result(count);
+    return transfer_result(count);
 }
 
 transfer socket::send(std::string_view data, int flags) {
@@ -140,14 +139,14 @@ transfer socket::send(std::string_view data, int flags) {
     ssize_t count = 0;
     do count = ::send(fd_.get(), data.data(), data.size(), flags | no_signal);
     while (count < 0 && errno == EINTR);
-    return result(count);
+    return transfer_result(count);
 }
 
 transfer socket::recvfrom(std::span<char> buffer, address& from) {
     sockaddr_storage name{};
     socklen_t length = sizeof name;
-    const auto got =
-        result(::recvfrom(fileno(), buffer.data(), buffer.size(), 0, generic(name), &length));
+    const auto got = transfer_result(
+        ::recvfrom(fileno(), buffer.data(), buffer.size(), 0, generic(name), &length));
     if (got.error == 0) from = address(generic(name), length);
     return got;
 }
@@ -155,7 +154,7 @@ transfer socket::recvfrom(std::span<char> buffer, address& from) {
 transfer socket::sendto(std::string_view data, const address& to) {
     if (!*this) return {0, EBADF};
     const auto form = to.resolve(family());
-    return result(
+    return transfer_result(
         ::sendto(fileno(), data.data(), data.size(), no_signal, generic(form.name), form.length));
 }
 

@@ -16,14 +16,18 @@
 
 namespace asyncore::platform {
 
-/// What a non-blocking transfer came to: the errors of everyday life are values, not exceptions.
+/// The result of a non-blocking transfer.  Errors such as EAGAIN are ordinary here, so they are
+/// values and not exceptions.
 struct transfer {
     std::size_t count = 0;
     int error = 0;  // errno, or 0
 };
 
-/// Something that stands in for a socket: a file, a TLS session.  Put it into a `socket` to have
-/// a dispatcher work through it.  Python: any object with these methods.
+/// The result of a system call that returned `count`: errno is looked at if it is negative.
+transfer transfer_result(ssize_t count);
+
+/// Something that stands in for a socket: a file, a TLS session.  A dispatcher works through it when
+/// its `socket` holds it.  Python: any object with these methods.
 class stream {
 public:
     virtual ~stream() = default;
@@ -32,15 +36,15 @@ public:
     virtual transfer send(std::string_view data) = 0;
     virtual int getsockopt(int level, int option) = 0;
     virtual void close() = 0;
-    /// These two ask the system about fileno(); a stream that knows better says so.
+    /// The next two ask the system about fileno(), unless a stream overrides them.
     virtual address getsockname() const;
     virtual address getpeername() const;
 };
 
-/// An owning, movable socket, non-blocking and close-on-exec from the start.  An empty one has
-/// descriptor -1, and whatever is asked of it fails with EBADF, as on a closed one in Python.
+/// An owning, movable socket, non-blocking and close-on-exec from the start.  An empty socket has
+/// the descriptor -1, and every call on it fails with EBADF, as on a closed socket in Python.
 ///
-/// Throws: std::system_error from every method that returns no `transfer` and no error number.
+/// Throws: std::system_error, from every method that returns no `transfer` and no error number.
 class socket {
 public:
     socket() noexcept = default;
@@ -56,7 +60,8 @@ public:
     /// Python: a connected pair, socket.socketpair(AF_UNIX, type).
     static std::pair<socket, socket> pair(int type = SOCK_STREAM);
 
-    /// What it works through, or null.  Python: self.socket, for a method that only its class has.
+    /// The stream that the socket works through, or null.  Python: self.socket, for a method that
+    /// only its class has.
     stream* layer() const noexcept { return layer_.get(); }
 
     int fileno() const noexcept { return layer_ ? layer_->fileno() : fd_.get(); }
@@ -86,7 +91,7 @@ public:
     void setblocking(bool blocking);
 
     void close();
-    /// Gives the descriptor away, open.  Not for a socket that works through a stream.
+    /// Gives the open descriptor away.  Not for a socket that works through a stream.
     [[nodiscard]] unique_fd detach() noexcept { return std::move(fd_); }
 
 private:

@@ -1,4 +1,4 @@
-// How long to wait, and the forms in which system calls want to hear it.
+// How long to wait, and the forms that system calls take it in.
 #pragma once
 
 #include <chrono>
@@ -26,15 +26,16 @@ public:
     bool forever() const noexcept { return !limit_; }
     bool zero() const noexcept { return limit_ == std::chrono::nanoseconds::zero(); }
 
-    /// What is left of it after `elapsed`: never less than zero, for ever stays for ever.
+    /// The time that is left after `elapsed`, never less than zero.  For ever stays for ever.
     timeout after(std::chrono::nanoseconds elapsed) const;
 
-    /// poll(2)'s and epoll_wait(2)'s argument.  Rounded up, as are the next two: a wait that ends
-    /// early finds nothing ready and spins.  Differs: D9 - asyncore.poll2() truncates.
+    // The next three round up: a wait that ends early finds nothing ready, and the loop spins.
+
+    /// For poll(2) and epoll_wait(2).  Differs: D9 - asyncore.poll2() truncates.
     int milliseconds() const noexcept;
-    /// select(2)'s.  Not for forever().
+    /// For select(2).  Not for forever().
     ::timeval timeval() const noexcept;
-    /// kevent(2)'s.  Not for forever().
+    /// For kevent(2).  Not for forever().
     ::timespec timespec() const noexcept;
 
 private:

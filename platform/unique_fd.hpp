@@ -8,8 +8,8 @@
 
 namespace asyncore::platform {
 
-/// While it lives, this thread is not cancelled.  pthread_cancel() unwinds as an exception does, from
-/// close(2) among others, where nothing may be thrown.
+/// While it lives, this thread is not cancelled.  pthread_cancel() unwinds the stack as an exception
+/// does, also out of close(2), where nothing may be thrown.
 class not_cancelled {
 public:
     not_cancelled() noexcept { ::pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before_); }
@@ -34,7 +34,8 @@ public:
     int get() const noexcept { return fd_; }
     [[nodiscard]] int release() noexcept { return std::exchange(fd_, -1); }
 
-    /// Closes what it held.  An error of close(2) is no news: the descriptor is gone all the same.
+    /// Closes the old descriptor.  An error of close(2) is ignored: the descriptor is gone all the
+    /// same.
     void reset(int fd = -1) noexcept {
         if (fd_ >= 0) {
             const not_cancelled meanwhile;

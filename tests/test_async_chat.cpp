@@ -6,6 +6,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdint>
+#include <cstring>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -543,62 +544,94 @@ TEST_CASE("byte_buffer: a part of itself") {
     CHECK(buffer.view() == "3456");
 }
 
-TEST_CASE("byte_buffer: borrowed and lent bytes") {
-    std::string owner = "abcdef";
-    byte_buffer buffer;
-    buffer.borrow(owner);
-    CHECK(buffer.borrowed());
+TEST_CASE("byte_buffer: held bytes stay as they are, whatever the buffer does") {
+    byte_buffer buffer("abcdef");
     buffer.consume(2);
-    CHECK(buffer.view().data() == owner.data() + 2);
-    SUBCASE("own() copies") {
-        buffer.own();
-        CHECK(!buffer.borrowed());
-        owner.assign("??????");
-        CHECK(buffer.view() == "cdef");
-    }
-    SUBCASE("append() copies") {
-        buffer += "gh";
-        CHECK(buffer.view() == "cdefgh");
-        CHECK(owner == "abcdef");
-    }
-    SUBCASE("lend() and settle()") {
-        buffer.own();
-        const auto* data = buffer.view().data();
-        auto storage = buffer.lend();
-        CHECK(buffer.borrowed());
-        buffer.consume(1);
-        SUBCASE("take the memory back") {
-            buffer.settle(storage);
-            CHECK(!storage);
-            CHECK(buffer.view().data() == data + 1);
+    const auto* const data = buffer.view().data();
+    {
+        const asyncore::held_bytes held(buffer);
+        CHECK(held.view().data() == data);
+        SUBCASE("append") {
+            buffer += "gh";
+            CHECK(buffer.view() == "cdefgh");
         }
-        SUBCASE("or copy, where the bytes lie elsewhere") {
-            buffer.release();
-            buffer.borrow(owner);
-            buffer.settle(storage);
-            CHECK(storage);
-            CHECK(buffer.view().data() != owner.data());
-            CHECK(buffer.view() == "abcdef");
+        SUBCASE("append until the memory is used up") {
+            for (int i = 0; i < 1000; ++i) buffer += "gh";
+            CHECK(buffer.size() == 2004);
         }
-        SUBCASE("or copy, where they lie before or behind all that is on the heap") {
-            static char low[] = "static";
-            char high[] = "stack";
-            for (const char* bytes : {low, high}) {
-                buffer.release();
-                buffer.borrow(bytes);
-                buffer.settle(storage);
-                CHECK(storage);
-                CHECK(!buffer.borrowed());
-                CHECK(buffer.view().data() != bytes);
-                CHECK(buffer.view() == bytes);
-            }
+        SUBCASE("clear, and append other bytes") {
+            buffer.clear();
+            buffer += "????";
+            CHECK(buffer.view() == "????");
+        }
+        SUBCASE("consume all, and take the memory for another buffer") {
+            buffer.consume(4);
+            const byte_buffer other("????");
+            CHECK(buffer.empty());
+        }
+        SUBCASE("assign") { buffer = "????"; }
+        SUBCASE("adopt") { buffer.adopt("????"); }
+        SUBCASE("move away") {
+            byte_buffer other = std::move(buffer);
+            CHECK(other.view() == "cdef");
+            CHECK(other.view().data() != data);  // two threads never share a block
+            CHECK(buffer.empty());
+            other.clear();
+            other += "????";
+        }
+        SUBCASE("unshare") {
+            buffer.unshare();
+            CHECK(buffer.view() == "cdef");
+            CHECK(buffer.view().data() != data);
+        }
+        CHECK(held.view() == "cdef");
+        CHECK(held.size() == 4);
+    }
+}
+
+TEST_CASE("byte_buffer: a buffer of held bytes shares their memory") {
+    byte_buffer buffer("abcdef");
+    const auto* const data = buffer.view().data();
+    byte_buffer rest;
+    {
+        const asyncore::held_bytes held(buffer);
+        buffer.release();
+        byte_buffer shared(held, 2);
+        CHECK(shared.view() == "cdef");
+        CHECK(shared.view().data() == data + 2);
+        rest = std::move(shared);
+    }
+    CHECK(rest.view() == "cdef");
+    rest.unshare();  // it is the only user, so nothing is copied
+    CHECK(rest.view() == "cdef");
+    CHECK(byte_buffer(asyncore::held_bytes(byte_buffer()), 0).empty());
+}
+
+TEST_CASE("read_block: an empty buffer takes the bytes that were read without a copy") {
+    byte_buffer buffer;
+    {
+        asyncore::read_block block(100);
+        CHECK(block.span().size() == 100);
+        std::memcpy(block.span().data(), "abcdef", 6);
+        SUBCASE("empty") {
+            block.append_to(buffer, 6);
+            CHECK(buffer.view().data() == block.span().data());
+            asyncore::read_block nested(100);
+            CHECK(nested.span().data() != block.span().data());
+        }
+        SUBCASE("not empty") {
+            buffer += "ab";
+            buffer.consume(2);
+            buffer += "x";
+            buffer.consume(0);
+            block.append_to(buffer, 6);
+            CHECK(buffer.view() == "xabcdef");
+            buffer.consume(1);
         }
     }
-    SUBCASE("clear() forgets them") {
-        buffer.clear();
-        CHECK(buffer.empty());
-        CHECK(!buffer.borrowed());
-    }
+    asyncore::read_block later(100);
+    std::memset(later.span().data(), '?', 100);
+    CHECK(buffer.view() == "abcdef");  // it keeps the block
 }
 
 TEST_CASE("place_set: in order, and each once") {
@@ -615,4 +648,24 @@ TEST_CASE("place_set: in order, and each once") {
     CHECK(set.empty());
     CHECK(!set.contains(64));
     set.each([](unsigned) { FAIL("it is empty"); });
+}
+
+TEST_CASE("place_set: take_each() takes out what it visits, and what is added behind it") {
+    place_set set;
+    for (const unsigned at : {700u, 3u, 64u, 63u}) set.add(at);
+    std::vector<unsigned> visited;
+    set.take_each(700, [&](unsigned at) {
+        CHECK(!set.contains(at));
+        visited.push_back(at);
+        if (at == 63) {
+            for (const unsigned more : {0u, 63u, 65u, 900u}) set.add(more);
+        }
+    });
+    CHECK(visited == std::vector<unsigned>{3, 63, 64, 65});
+    std::vector<unsigned> left;
+    set.each([&](unsigned at) { left.push_back(at); });
+    CHECK(left == std::vector<unsigned>{0, 63, 700, 900});
+    set.take_each(1000, [](unsigned) {});
+    CHECK(set.empty());
+    set.take_each(1000, [](unsigned) { FAIL("it is empty"); });
 }

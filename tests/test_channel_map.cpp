@@ -1,6 +1,7 @@
 // The map as a dict, and the turns that it takes.
 #include <asynchat/asynchat.hpp>
 #include <asyncore/asyncore.hpp>
+#include <asyncore/turn.hpp>
 
 #include <algorithm>
 #include <array>
@@ -186,7 +187,7 @@ TEST_CASE_FIXTURE(fixture, "a new channel under the served descriptor is asked a
         second = asyncore::spawn<chat>(socket_t(asyncore::platform::unique_fd(fd)), &map);
         asyncore::loop(0.0, false, &map, 1);
         second->producer_fifo.append(asyncore::byte_buffer("x"));
-        second->interest_changed();
+        second->interest_changed_();
     };
     theirs.send("!");
     asyncore::loop(0.0, false, &map, 2);
@@ -305,8 +306,9 @@ TEST_CASE_FIXTURE(fixture, "a listener that would only write is not watched") {
     listener.listen(1);
     listener.socket.shutdown(SHUT_RDWR);  // which poll(2) and epoll(7) call a hang-up
     for (const bool use_poll : {false, true}) {
-        asyncore::channel_map::turn turn(
-            map, 0.0, use_poll ? asyncore::delivery::poll : asyncore::delivery::select);
+        asyncore::turn turn(map, use_poll ? asyncore::delivery::poll : asyncore::delivery::select);
+        turn.ask_and_tell();
+        turn.wait(0.0);
         CHECK(turn.events().empty());
     }
 }

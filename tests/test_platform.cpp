@@ -2,10 +2,10 @@
 #include "support.hpp"
 
 #include <asyncore/platform/address.hpp>
+#include <asyncore/platform/descriptor_reserve.hpp>
 #include <asyncore/platform/error.hpp>
 #include <asyncore/platform/interrupt.hpp>
 #include <asyncore/platform/repr.hpp>
-#include <asyncore/platform/shed.hpp>
 #include <asyncore/platform/sigpipe.hpp>
 #include <asyncore/platform/socket.hpp>
 #include <asyncore/platform/timeout.hpp>
@@ -609,7 +609,7 @@ TEST_SUITE("shed") {
 
             for (auto& each : clients) {
                 char byte = 0;
-                if (!shed_connection(listener.fileno())) return false;
+                if (!drop_connection(listener.fileno())) return false;
                 if (each.recv({&byte, 1}).count != 0) return false;
             }
             // The descriptor is in reserve again, and nobody waits.
@@ -625,9 +625,9 @@ TEST_SUITE("shed") {
             if (::setrlimit(RLIMIT_NOFILE, &few) < 0) return false;
             std::vector<unique_fd> all;
             for (auto fd = dev_null(); fd.get() >= 0; fd = dev_null()) all.push_back(std::move(fd));
-            if (shed_connection(all[0].get())) return false;
+            if (drop_connection(all[0].get())) return false;
             all.pop_back();  // now there is one to reserve
-            return shed_connection(all[0].get());
+            return drop_connection(all[0].get());
         }));
     }
 }

@@ -2,6 +2,7 @@
 // ready for is Linux's word; that all mechanisms say the same is ours.
 #include "support.hpp"
 
+#include <asyncore/platform/ask_poll.hpp>
 #include <asyncore/platform/poller.hpp>
 #include <asyncore/platform/socket.hpp>
 

@@ -107,7 +107,7 @@ TEST_SUITE("promises") {
             [](plain& c) { c.handle_connect_event(); });
         check_reported<plain_sender>(nothing, [](plain_sender& c) {
             c.connected = false;
-            c.interest_changed();
+            c.interest_changed_();
         });
         check_reported<plain_sender>([](plain_sender& c) { c.out_buffer.append("queued"); },
                                      [](plain_sender& c) { c.initiate_send(); });

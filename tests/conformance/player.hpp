@@ -4,6 +4,7 @@
 #pragma once
 
 #include <asyncore/asyncore.hpp>
+#include <asyncore/turn.hpp>
 #include <asyncore/platform/unique_fd.hpp>
 
 #include <deque>

@@ -1,29 +1,32 @@
-// Spare containers of a thread: who needs one for a while takes one here and gives it back, so that
-// an idle channel holds no memory and a busy one does not allocate.
+// Containers that a thread keeps for the next use, so that an idle channel holds no memory and a
+// busy one does not allocate.
 #pragma once
 
+#include <cstddef>
 #include <memory>
 
 namespace asyncore {
 
-template <class Container>
-class stock {
+/// The spare containers of one type and one thread.  A container of more than `largest` bytes is
+/// freed, and not kept.
+template <class Container, std::size_t largest = 65536>
+class spares {
 public:
-    /// One as it was given, or a new one.
+    /// A spare container as it was given, or a new one.
     static std::unique_ptr<Container> take() {
         if (count == 0) return std::make_unique<Container>();
         return std::unique_ptr<Container>(kept[--count]);
     }
 
-    /// Takes one back, or frees it where the stock is full or the container over 64 KiB.
+    /// Keeps `used` for a later take(), or frees it.
     static void give(std::unique_ptr<Container> used) noexcept {
         if (!used || count == most || (state != open && !opened())) return;
-        if (used->capacity() * sizeof(typename Container::value_type) > 65536 + 32) return;
+        if (used->capacity() * sizeof(typename Container::value_type) > largest + 32) return;
         kept[count++] = used.release();
     }
 
 private:
-    /// Frees the containers when the thread ends; objects of the thread may outlive that.
+    /// Frees the containers when the thread ends.  Other objects of the thread may outlive that.
     struct sweeper {
         ~sweeper() {
             state = closed;

@@ -1,4 +1,4 @@
-#include <asyncore/platform/shed.hpp>
+#include <asyncore/platform/descriptor_reserve.hpp>
 
 #include <asyncore/platform/unique_fd.hpp>
 
@@ -26,7 +26,7 @@ void reserve_descriptor() noexcept {
     refill();
 }
 
-bool shed_connection(int listener) noexcept {
+bool drop_connection(int listener) noexcept {
     const not_cancelled meanwhile;
     const std::lock_guard lock(guard);
     if (reserve.get() < 0) refill();

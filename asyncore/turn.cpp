@@ -1,0 +1,135 @@
+// A predicate is the user's: it may edit the map, and run a turn of its own.  So nothing here keeps
+// a reference to an entry across a call of a predicate.
+#include <asyncore/turn.hpp>
+
+#include <asyncore/errors.hpp>
+#include <asyncore/platform/error.hpp>
+#include <asyncore/platform/interrupt.hpp>
+
+#include <typeinfo>
+
+namespace asyncore {
+
+turn::~turn() {
+    memory_->events.clear();
+    memory_->order.clear();  // for a wait that threw
+    memories::give(std::move(memory_));
+    if (--map_.turns_ == 0) map_.let_go();
+}
+
+// --- Ask and tell.
+
+void turn::ask_and_tell() {
+    map_.poller();  // after a fork it is new, and then every channel is asked
+    try {
+        const auto end = static_cast<place>(map_.entries_.size());  // new channels wait for a turn
+        map_.ask_once_.take_each(end, [this](place at) {
+            if (!map_.entries_[at].value || map_.ask_always_.contains(at)) return;
+            if (promises(at)) ask(at);
+            else map_.ask_always_.add(at);
+        });
+    } catch (...) {
+        map_.ask_all();
+        throw;
+    }
+    map_.ask_always_.each([this](place at) {
+        if (map_.entries_[at].value) ask(at);
+    });
+    if (map_.check_promises) check();
+}
+
+/// Whether a channel need not be asked until it reports a change.
+bool turn::promises(place at) const {
+    const auto& entry = map_.entries_[at];
+    return !entry.value->asked_every_turn_ && entry.value->reports_changes_to_(map_, entry.fd);
+}
+
+/// Asks one channel what it wants, and tells the poller in the sets that CPython would use.
+void turn::ask(place at) {
+    const auto& entries = map_.entries_;
+    const auto serial = entries[at].serial;
+    auto& asked = *entries[at].value;
+    const bool readable = asked.readable();
+    if (entries[at].serial != serial) return;  // it left the map, and may be destroyed
+    const bool writable = asked.writable();
+    if (entries[at].serial != serial) return;
+
+    auto interest = platform::events::none;
+    if (readable) interest |= platform::events::read;
+    if (writable && !asked.accepting) interest |= platform::events::write;
+    // CPython's select() also watches a listener that is only writable for out-of-band data, which
+    // it never has; poll(2) and epoll(7) would report its hang-up then, unasked and for ever.
+    if (readable || (any(interest) && how_ == delivery::select))
+        interest |= platform::events::priority;
+    if (interest != entries[at].told) tell(at, interest);
+}
+
+void turn::tell(place at, platform::events interest) {
+    auto& poller = map_.poller();
+    auto& entry = map_.entries_[at];
+    if (entry.fd < 0) throw platform::not_a_descriptor("a channel in the map has no descriptor");
+    try {
+        poller.watch(entry.fd, interest);
+        entry.told = interest;
+    } catch (const std::system_error& error) {
+        entry.told = platform::events::none;
+        map_.ask_once_.add(at);
+        if (error.code().value() == EBADF)
+            closed_.push_back(
+                {at, entry.serial, platform::events::none, platform::events::invalid});
+        else entry.value->handle_error();  // Differs: D26 - an error of this channel alone
+    }
+}
+
+/// Verifies that a channel that was not asked would have answered as it did last.
+void turn::check() const {
+    for (place at = 0; at < map_.entries_.size(); ++at) {
+        const auto& entry = map_.entries_[at];
+        if (!entry.value || map_.ask_always_.contains(at) || map_.ask_once_.contains(at)) continue;
+        auto& asked = *entry.value;
+        const bool readable = asked.readable(), writable = asked.writable();
+        if (readable == any(entry.told & platform::events::read) &&
+            (writable && !asked.accepting) == any(entry.told & platform::events::write))
+            continue;
+        throw std::logic_error("descriptor " + std::to_string(entry.fd) + ": the predicates of " +
+                               type_name(typeid(asked)) +
+                               " changed their answers without interest_changed_()");
+    }
+}
+
+// --- Wait.
+
+void turn::wait(platform::timeout limit) {
+    auto& [ready, order, events] = *memory_;
+    map_.poller().wait(closed_.empty() ? limit : platform::timeout(0.0), ready);
+
+    const auto sort = [&](place at, platform::events found) {
+        map_.entries_[at].found = found;
+        order.add(at);
+    };
+    for (const auto& [fd, found] : ready) {
+        if (fd == map_.interrupt_) {
+            platform::forget_sigint();
+            throw KeyboardInterrupt();
+        }
+        const auto at = map_.place_of(fd);
+        if (at != channel_map::no_place) sort(at, found);
+    }
+    for (const auto& each : closed_)
+        if (stands(each)) sort(each.at, each.found);
+    order.each([&](place at) {
+        const auto& entry = map_.entries_[at];
+        events.push_back({at, entry.serial, entry.told, entry.found});
+    });
+    order.clear();
+}
+
+// --- Serve.
+
+void turn::ask_again(const event& each) {
+    if (!stands(each) || map_.ask_always_.contains(each.at)) return;
+    if (promises(each.at)) ask(each.at);
+    else map_.ask_once_.add(each.at);
+}
+
+}  // namespace asyncore

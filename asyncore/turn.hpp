@@ -1,0 +1,88 @@
+// One turn of the loop: ask, tell, wait, serve.
+#pragma once
+
+#include <asyncore/channel_map.hpp>
+#include <asyncore/spares.hpp>
+
+#include <vector>
+
+namespace asyncore {
+
+/// How ready events become calls: as asyncore.poll() does it, or as asyncore.poll2() does.
+enum class delivery { select, poll };
+
+/// One turn.  It lives on the stack of poll() or poll2(), and what it found is its own, so a hook
+/// may run a turn inside it.
+class turn {
+public:
+    /// Something happened to the channel whose entry had this place and this serial number.
+    struct event {
+        place at;
+        std::uint64_t serial;
+        platform::events asked, found;  // what it was watched for; what the poller found
+    };
+
+    turn(channel_map& map, delivery how) : map_(map), how_(how) {
+        ++map_.turns_;
+        map_.served_ = channel_map::no_descriptor;  // of the turn around this one, if there is one
+    }
+    ~turn();
+    turn(const turn&) = delete;
+    turn& operator=(const turn&) = delete;
+
+    /// Asks the channels readable() and writable(), and tells the poller each new answer.
+    /// Throws: what a predicate throws, and what the poller throws when it cannot be made.
+    void ask_and_tell();
+
+    /// Sleeps in the poller until something is ready or `limit` has passed.
+    /// Throws: KeyboardInterrupt after a SIGINT, and what poller::wait() throws.
+    void wait(platform::timeout limit);
+
+    /// What the wait found, in the order of the map.
+    const std::vector<event>& events() const noexcept { return memory_->events; }
+
+    /// Calls `hook` with the channel of the event, then asks the channel again while it is in the
+    /// processor's cache.  Drops an event whose channel left the map after the wait.
+    template <class Hook>
+    void serve(const event& each, Hook hook) {
+        if (!stands(each)) return;
+        auto& entry = map_.entries_[each.at];
+        map_.served_ = entry.fd;
+        try {
+            hook(*entry.value);
+        } catch (...) {
+            map_.served_ = channel_map::no_descriptor;
+            map_.ask_once_.add(each.at);
+            throw;
+        }
+        map_.served_ = channel_map::no_descriptor;
+        ask_again(each);
+    }
+
+private:
+    /// Memory of finished turns, which the next turn uses again.
+    struct memory {
+        using value_type = event;
+        std::vector<platform::ready> ready;
+        place_set order;  // sorts what is ready by place
+        std::vector<event> events;
+        std::size_t capacity() const noexcept { return events.capacity(); }
+    };
+    using memories = spares<memory, SIZE_MAX - 32>;
+
+    bool stands(const event& each) const noexcept {
+        return map_.entries_[each.at].serial == each.serial;
+    }
+    bool promises(place at) const;
+    void ask(place at);
+    void tell(place at, platform::events interest);
+    void ask_again(const event& each);
+    void check() const;
+
+    channel_map& map_;
+    const delivery how_;
+    std::unique_ptr<memory> memory_ = memories::take();
+    std::vector<event> closed_;  // channels whose descriptor tell() found closed
+};
+
+}  // namespace asyncore

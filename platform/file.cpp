@@ -1,0 +1,32 @@
+#include <asyncore/platform/file.hpp>
+
+#include <asyncore/platform/error.hpp>
+#include <asyncore/platform/sigpipe.hpp>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+namespace asyncore::platform {
+
+transfer read_file(int fd, std::span<char> buffer) {
+    ssize_t count = 0;
+    do count = ::read(fd, buffer.data(), buffer.size());
+    while (count < 0 && errno == EINTR);
+    return transfer_result(count);
+}
+
+transfer write_file(int fd, std::string_view data) {
+    const no_sigpipe guard;
+    ssize_t count = 0;
+    do count = ::write(fd, data.data(), data.size());
+    while (count < 0 && errno == EINTR);
+    return transfer_result(count);
+}
+
+unique_fd duplicate(int fd) {
+    unique_fd copy(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
+    if (copy.get() < 0) throw_errno("dup");
+    return copy;
+}
+
+}  // namespace asyncore::platform

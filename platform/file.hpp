@@ -1,0 +1,16 @@
+// A descriptor that is not a socket: a pipe, a terminal, a file.
+#pragma once
+
+#include <asyncore/platform/socket.hpp>
+
+namespace asyncore::platform {
+
+// A signal interrupts neither of these, and write_file() never raises SIGPIPE.
+transfer read_file(int fd, std::span<char> buffer);
+transfer write_file(int fd, std::string_view data);
+
+/// A close-on-exec duplicate.  Python: os.dup(fd).
+/// Throws: std::system_error.
+unique_fd duplicate(int fd);
+
+}  // namespace asyncore::platform
