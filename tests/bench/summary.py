@@ -6,23 +6,26 @@ from port import ratio
 from tables import number
 
 BEGINNING = """\
-In ten lines. Each ratio is the median of a table below, and compares a server with a bare epoll loop that
+In short. Each ratio is the median of a table below, and compares a server with a bare epoll loop that
 does the same work: 1.00 is as fast as the bare loop.
 """
 
+MISSING = "–"  # a ratio that was not measured: its line is left out
+
 
 def summary(report):
+    """Ten lines, of what was measured."""
     rows = {row.name: row for row in report.rows}
     counts = report.results.get("counts", {})
 
     def of(row, server="ours", what=rate):
         quartile = report.ratio(rows[row], server, what)
-        return number(quartile["median"]) if quartile else "–"
+        return number(quartile["median"]) if quartile else MISSING
 
     def between(names, server="ours", what=rate):
         found = [report.ratio(rows[name], server, what) for name in names]
         medians = [quartile["median"] for quartile in found if quartile]
-        return f"{number(min(medians))} to {number(max(medians))}" if medians else "–"
+        return f"{number(min(medians))} to {number(max(medians))}" if medians else MISSING
 
     large = [name for name in rows if name.startswith("sink-")]
     small = [name for name in rows if name not in large and rows[name].peers_count]
@@ -57,4 +60,5 @@ def summary(report):
         lines.append("The port of CPython's `smtpd`, a real server, takes "
                      f"{found['bytes for an open connection']} times the memory of the original for a connection, and "
                      f"{found['messages/s, 1 kB, pipelined']} times as many messages of 1 kB a second.")
-    return BEGINNING + "\n" + "\n".join(f"- {line}" for line in lines) + "\n"
+    lines = [f"- {line}\n" for line in lines if MISSING not in line]
+    return BEGINNING + "\n" + "".join(lines) if lines else ""
