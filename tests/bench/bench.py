@@ -2,7 +2,9 @@
 """Measures our server beside its peers; run.sh builds what this needs and starts it.
 
 Writes performance.md, and performance/results.json and plots beside it, into docs/ when everything
-is measured; into the build folder when only a part is.
+is measured; into the build folder when only a part is.  With --report it measures nothing, and writes
+the page anew from the results.json that is there; with --keep it takes from there the parts that are not
+measured now.
 """
 
 import argparse
@@ -21,7 +23,7 @@ import counts
 from load import Generator
 from measure import Bench, run_cases, run_curve
 from report import Report
-from servers import HERE, find_python, find_servers
+from servers import HERE, all_servers, find_python, find_servers
 
 ROOT = HERE.parent.parent
 PARTS = ("cases", "curve", "counts")
@@ -36,6 +38,10 @@ def parse():
     parser.add_argument("--case", action="append", choices=[case.name for case in table.CASES],
                         help="only this case; repeatable")
     parser.add_argument("--server", action="append", help="only this server; repeatable")
+    parser.add_argument("--keep", action="store_true",
+                        help="with --part: keep the other parts of docs/performance/results.json")
+    parser.add_argument("--report", action="store_true",
+                        help="measure nothing: write the page from docs/performance/results.json")
     parser.add_argument("--quick", action="store_true", help="short, for a first look")
     defaults = {"rounds": (11, 3), "seconds": (0.6, 0.3), "warm-up": (0.2, 0.1),
                 "slow-rounds": (2, 1), "curve-rounds": (3, 1)}
@@ -56,7 +62,10 @@ def parse():
         attribute = name.replace("-", "_")
         if getattr(options, attribute) is None:
             setattr(options, attribute, values[options.quick])
-    whole = not (options.quick or options.case or options.server or options.part)
+    some = options.quick or options.case or options.server
+    if options.keep and (some or not options.part):
+        parser.error("--keep goes with --part alone")
+    whole = options.report or options.keep or not (some or options.part)
     if options.out is None:
         options.out = ROOT / "docs" if whole else options.build / "bench-report"
     options.part = options.part or ["cases"] if options.case else options.part or list(PARTS)
@@ -153,6 +162,10 @@ def run_counts(bench, servers, build, say):
     return {kind: found for kind, found in result.items() if found}
 
 
+def kept_results():
+    return json.loads((ROOT / "docs/performance/results.json").read_text())
+
+
 def main():
     options = parse()
     started = time.monotonic()
@@ -160,11 +173,14 @@ def main():
     def say(text):
         print(f"[{time.monotonic() - started:6.0f} s] {text}", flush=True)
 
+    ours = options.ours or options.build / "docs" / "examples" / "line_echo"
+    if options.report:
+        return write(options.out, kept_results(), all_servers(options.build, ours, None), say)
+
     generator = options.build / "tests" / "bench" / "load"
     if not generator.exists():
         sys.exit(f"{generator} is not there: sh tests/bench/run.sh builds it")
     python = options.python or find_python()
-    ours = options.ours or options.build / "docs" / "examples" / "line_echo"
     servers, missing = find_servers(options.build, ours, python)
     if options.server:
         unknown = set(options.server) - set(servers)
@@ -201,13 +217,33 @@ def main():
     results["runs"] = {"all": bench.runs, "repeated": bench.repeated,
                        "disturbed all the same": bench.kept_disturbed}
     results["failures"] = bench.failures
-    write(options.out, results, cases, servers, say)
+    if options.keep:
+        results = with_kept(results, options.part)
+    write(options.out, results, all_servers(options.build, ours, python), say)
 
 
-def write(out, results, cases, servers, say):
+def with_kept(results, parts):
+    """The results that are there, with the parts that were measured now in place of the old."""
+    kept = kept_results()
+    for part in parts:
+        name = {"cases": "samples"}.get(part, part)
+        kept[name] = results[name]
+        kept.setdefault("later", {})[part] = {"command": results["command"],
+                                              "date": results["machine"]["date"]}
+    kept["failures"] = results["failures"]
+    return kept
+
+
+def smtpd_results():
+    """What tests/smtpd/compare.py measured, or None."""
+    file = ROOT / "docs/performance/smtpd.json"
+    return json.loads(file.read_text()) if file.exists() else None
+
+
+def write(out, results, servers, say):
     beside = out / "performance"
     beside.mkdir(parents=True, exist_ok=True)
-    report = Report(results, cases, servers)
+    report = Report(results, table.CASES, servers, smtpd_results())
     (beside / "results.json").write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
     (out / "performance.md").write_text(report.text())
     try:

@@ -20,13 +20,14 @@ class Target:
     at_least: float = 0.0
     at_most: float = float("inf")
 
-    def text(self):
+    def text(self, titles):
+        """`titles`: those of the rows, by name."""
         what = {"rate": "requests/s", "cost": "CPU time"}[self.of]
-        whom = {BASELINE: "the bare loop's", "cpython": "CPython's"}.get(
-            self.against, f"that of `{self.against}`")
+        other = {BASELINE: "the bare loop's", "cpython": "CPython's"}.get(
+            self.against, f"that of *{titles.get(self.against)}*")
         if self.at_least > 0:
-            return f"{what} ≥ {self.at_least:g} × {whom}"
-        return f"{what} ≤ {self.at_most:g} × {whom}"
+            return f"{what} ≥ {self.at_least:g} × {other}"
+        return f"{what} ≤ {self.at_most:g} × {other}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,9 +97,9 @@ CASES = (
               (rate(0.97), cost(1, "echo-1"), rate(300, "cpython")))),
          (BASELINE, "ours", *PEERS, "cpython-poll")),
     Case("asked-9000", ("--connections", 9000, "--active", 100, "--active", 1),
-         (Row("asked-9000-100", "the same, 100 talk, all are asked",
+         (Row("asked-9000-100", "9,000, of which 100 talk, all are asked",
               (rate(4, "cpython"),), peers_count=False, ours="ours-asked"),
-          Row("asked-9000-1", "the same, 1 talks, all are asked",
+          Row("asked-9000-1", "9,000, of which 1 talks, all are asked",
               (rate(4, "cpython"),), peers_count=False, ours="ours-asked")),
          (BASELINE, "ours-asked", "cpython-poll")),
     _sink(1, 4096),

@@ -116,12 +116,18 @@ def instructions(bench, server, load, options):
 
 
 def read_profile(path):
-    """Returns all instructions of a callgrind profile, and those of each function itself."""
+    """Returns all instructions of a callgrind profile, and those of each function itself.
+
+    The functions of a library that have no name are counted together, under the name of the library.
+    """
     summary = re.search(r"^(?:summary|totals): (\d+)", path.read_text(), re.M)
     listing = subprocess.run(["callgrind_annotate", "--threshold=100", "--auto=no", path],
                              capture_output=True, text=True).stdout
     functions = {}
-    for count, name in re.findall(r"^\s*([\d,]+) \([ \d.]+%\)\s+\S*?:(.+?)(?: \[.*\])?$",
-                                  listing, re.M):
+    for count, name, library in re.findall(
+            r"^\s*([\d,]+) \([ \d.]+%\)\s+\S*?:(.+?)(?: \[(.*)\])?$", listing, re.M):
+        # A stripped library names only the functions that it exports.
+        if re.fullmatch(r"0x[0-9a-f]+|\?\?\?", name):
+            name = pathlib.Path(library).name
         functions[name] = functions.get(name, 0) + int(count.replace(",", ""))
     return int(summary[1]), functions

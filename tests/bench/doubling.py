@@ -15,8 +15,8 @@ import sys
 import tempfile
 
 from counts import have_valgrind, read_profile
-from report import number, table
 from servers import find_python
+from tables import number, table
 
 HERE = pathlib.Path(__file__).resolve().parent
 DOUBLINGS = 4
@@ -44,13 +44,13 @@ CASES = (
 INTRODUCTION = """\
 # Twice the work, twice the cost
 
-`sh tests/bench/doubling.sh` wrote this page; every figure was measured by that run, the cases are in
-`tests/bench/doubling.cpp`.
+`sh tests/bench/doubling.sh` wrote this page, and measured every figure on it. The cases are in
+`tests/bench/doubling.cpp`, and each runs at the sizes n, 2n, 4n and 8n.
 
-CPU time is user and system, of the case without its preparation; the least of {repeats} runs (CPython:
-{cpython_repeats}). *Growth* is the time divided by that of half the size: 2 is linear, 4 quadratic,
-8 cubic. *Instructions* are those of the case by valgrind, in user space only, per unit; they hardly
-change from run to run. CPython is {version}, at smaller sizes where it would take minutes.
+The time is CPU time, user and system, without the preparation of the case: the least of {repeats} runs, and
+of {cpython_repeats} runs for CPython. *Growth* is the time divided by the time at half the size: 2 is linear,
+4 is quadratic, 8 is cubic. *Instructions* are counted by valgrind, in user space only, for each unit; they
+hardly change from run to run. CPython is {version}, and runs at smaller sizes where it would take minutes.
 """
 
 

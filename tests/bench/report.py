@@ -4,36 +4,42 @@ import statistics
 
 from cases import BASELINE, CPYTHON, PEERS
 from measure import DISTURBED, against_baseline, cost, quartiles, rate, ratios
+from port import section as section_of_port
+from summary import summary
+from tables import number, spread, table
 
 INTRODUCTION = """\
-# Performance
+## How this was measured
 
-This page and the files in `performance/` are written by one command; every figure on it was
-measured by that run:
+One command writes this page and the files in `performance/`. It measured every figure, where a section
+names no other command:
 
     {command}
 
-`line_echo`, an `async_chat` that sends back each line, runs beside servers that do the same work
-with other loops: a bare epoll loop, which is the limit; libev, libuv, Asio and libevent; CPython's
-own asynchat. They are in `tests/bench/peers/`, the load generator in `tests/bench/load/`. Server
-and generator have a core each. The generator checks every byte that comes back.
+`line_echo` is an `async_chat` that sends back each line. It runs beside servers that do the same work
+with other loops: a bare epoll loop, which is the limit; libev, libuv, Asio and libevent; and CPython's own
+asynchat. These servers are in `tests/bench/peers/`, the load generator is in `tests/bench/load/`. The
+server has one core and the generator has another. The generator checks every byte that comes back.
 
-**How to read it.** Speeds differ from machine to machine and from minute to minute; ratios much
-less so. In each round of a case the bare loop runs first and last and the others in between, in
-another order each time. A ratio is taken to the mean of the bare loop's two runs in that round;
-given are the median over the rounds and, in brackets, the quartiles. The row *bare loop again*
-divides the bare loop's last run by its first: what it shows is noise, and differences of that size
-elsewhere are noise too. A line is 64 bytes with its end. "CPU time" is the server's, user and
-system, per request.
+**How to read it.** Speeds differ from machine to machine and from minute to minute; ratios differ much
+less. In each round of a case the bare loop runs first and last, and the other servers run in between, in
+another order each time. A ratio is taken to the mean of the bare loop's two runs in that round. Given are
+the median over the rounds and, in brackets, the quartiles. The column *bare loop again* divides the bare
+loop's last run by its first run. It shows the noise: differences of that size are noise in the other
+columns too. A line is 64 bytes with its end. "CPU time" is the server's, user and system, per request.
 """
 
 SPENT = """\
-What ours does for a request beyond what the others do is what a port needs: two virtual calls for
-each line, to hooks that may close or destroy the channel, with a check after each; the line is
-collected in `incoming` before the hook answers it; the answer enters a queue, which may hold
-producers, and leaves it by an overridable `send()`; and after its hooks a channel is asked again
-what it wants, which is what saves asking all of them in the next turn. It shows most where the
-kernel has least to do per line: 16 lines in a read, coalesced into one send.
+A server of this library does more for a request than the other servers, because a port needs it:
+
+- Each line takes two virtual calls, to hooks that may close or destroy the channel; the library checks for
+  that after each call.
+- The line is collected in `incoming` before the hook answers it.
+- The answer enters a queue, which may also hold producers, and leaves it by an overridable `send()`.
+- After its hooks, a channel is asked again what it wants. That saves asking all channels in the next turn.
+
+This shows most where the kernel does least for a line: 16 lines in one read, with their answers coalesced
+into one send.
 """
 
 CURVE = """\
@@ -41,42 +47,20 @@ CURVE = """\
 
 ![requests/s over the number of connections](performance/curve.svg)
 
-`select` and `poll` are told on every call which descriptors to watch, and look at each of them.
-That is no loss while most are ready: each call then brings many events. But where thousands are
-open and few talk, the work per event grows with the number that keep silent, and the curve falls.
-`epoll` is told once; what is silent costs nothing, and the curve stays level. `select` ends before
-1,024: its set of descriptors has no room for more.
+`select` and `poll` are told on every call which descriptors to watch, and look at each of them. That costs
+little while most descriptors are ready, because then each call brings many events. But where thousands of
+connections are open and few talk, the work per event grows with the number of silent connections, and the
+curve falls. `epoll` is told once: a silent connection costs nothing, and the curve stays level. `select`
+ends before 1,024, because its set of descriptors has no room for more.
 """
 
 
-def number(value):
-    """Three significant digits, without an exponent."""
-    if value >= 100:
-        return f"{value:,.0f}"
-    if value >= 10:
-        return f"{value:.1f}"
-    if value >= 0.1:
-        return f"{value:.2f}"
-    return f"{value:.2g}"
-
-
-def spread(quartile):
-    if quartile is None:
-        return "–"
-    if quartile["count"] == 1:
-        return number(quartile["median"])
-    return f"{number(quartile['median'])} ({number(quartile['low'])}–{number(quartile['high'])})"
-
-
-def table(head, rows, align=None):
-    align = align or ["---"] + ["---:"] * (len(head) - 1)
-    lines = [head, align, *rows]
-    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines) + "\n"
-
-
 class Report:
-    def __init__(self, results, cases, servers):
+    """`port`: what tests/smtpd/compare.py measured, or None."""
+
+    def __init__(self, results, cases, servers, port=None):
         self.results = results
+        self.port = port
         self.cases = cases
         self.rows = [row for case in cases for row in case.rows]
         self.samples = results["samples"]
@@ -100,11 +84,15 @@ class Report:
         return result
 
     def text(self):
-        parts = [INTRODUCTION.format(command=self.results["command"]), self.machine()]
+        parts = ["# Performance\n", summary(self)]
+        parts += [INTRODUCTION.format(command=self.results["command"]), self.machine()]
         parts += [self.targets(), self.comparison(), self.figures()]
         if self.results.get("curve"):
             parts += [CURVE, self.mechanisms()]
-        parts += [self.counted(), self.failures()]
+        parts += [self.counted()]
+        if self.port:
+            parts.append(section_of_port(self.port))
+        parts.append(self.failures())
         return "\n".join(part for part in parts if part)
 
     def machine(self):
@@ -128,13 +116,16 @@ class Report:
                      f"repeated because server or generator waited for its core for more than "
                      f"{DISTURBED:.0%} of the time; {runs['disturbed all the same']} were "
                      "disturbed every time and are in the figures")
+        for part, again in self.results.get("later", {}).items():
+            lines.append(f"- measured anew: the {part}, by `{again['command']}` on {again['date']}")
         if self.results["missing"]:
             lines.append("- left out, because not there: " + ", ".join(self.results["missing"]))
         return "## The machine and the run\n\n" + "\n".join(lines) + "\n"
 
-    # What is aimed at.
+    # The aims.
 
     def targets(self):
+        titles = {row.name: row.title for row in self.rows}
         lines = []
         for row in self.rows:
             for target in row.targets:
@@ -144,7 +135,7 @@ class Report:
                 quartile = quartiles(values)
                 met = target.at_least <= quartile["median"] <= target.at_most
                 measured = spread(quartile) + self.bare_too(row, target)
-                lines.append((row.title, target.text(), measured, "yes" if met else "no"))
+                lines.append((row.title, target.text(titles), measured, "yes" if met else "no"))
             if row.peers_count:
                 lines += self.against_peers(row)
         lines += self.scan()
@@ -153,13 +144,13 @@ class Report:
         lines = [("" if i > 0 and lines[i - 1][0] == line[0] else line[0], *line[1:])
                  for i, line in enumerate(lines)]
         head = ("case", "aim", "measured", "reached")
-        return ("## What is aimed at\n\n" +
+        return ("## The aims\n\n" +
                 table(head, lines, ("---", "---", "---:", "---")) +
-                "\n*Level* with a peer: one is the faster in some rounds and the other in others, "
-                "so that 1 lies between the quartiles of their ratio.\n")
+                "\n*Level* with a peer: this library is faster in some rounds and the peer in "
+                "other rounds, so that 1 lies between the quartiles of their ratio.\n")
 
     def target_ratios(self, row, target, of=None):
-        """The ratios of ours, or of another server, to what the target is set against."""
+        """The ratios of this library's server, or of the server `of`, to what the target is set against."""
         of = of or row.ours
         what = {"rate": rate, "cost": cost}[target.of]
         rows = self.samples.get(row.name, {})
@@ -172,15 +163,15 @@ class Report:
         return ratios(rows.get(of, {}), other.get(of, {}), what)
 
     def bare_too(self, row, target):
-        """The bare loop's own ratio, where it is not to itself: what the kernel leaves to gain."""
+        """The bare loop's own ratio, if the target is not set against the bare loop: it is the limit."""
         if target.against == BASELINE:
             return ""
         values = self.target_ratios(row, target, of=BASELINE)
         return f"; the bare loop's own: {spread(quartiles(values))}" if values else ""
 
     def against_peers(self, row):
-        """Ours beside the peer that does best: in CPU time where messages are large, as the
-        generator limits their number; else in requests/s."""
+        """This library beside the peer that does best: in CPU time where messages are large, because
+        the generator limits their number; else in requests/s."""
         rows = self.samples.get(row.name, {})
         large = any("bytes" in figures for figures in rows.get(row.ours, {}).values())
         found = {}
@@ -194,7 +185,7 @@ class Report:
         best = min(found, key=lambda name: found[name]["median"])
         low, median, high = (found[best][key] for key in ("low", "median", "high"))
         verdict = "level" if low <= 1 <= high else "yes" if median > 1 else "no"
-        what = "the peer's CPU time / ours" if large else "requests/s, ours / the peer's"
+        what = "CPU time, the peer's / this library's" if large else "requests/s, this library's / the peer's"
         return [(row.title, f"not behind any peer ({what})",
                  f"{spread(found[best])} {self.servers[best].label}", verdict)]
 
@@ -210,14 +201,14 @@ class Report:
         return [("9,000, of which 1 talks, all are asked", "≤ 10 ns a channel and turn",
                  spread(quartile) + " ns", "yes" if quartile["median"] <= 10 else "no")]
 
-    # Everybody's figures.
+    # The figures of all servers.
 
     def comparison(self):
         names = [name for name in self.servers
                  if any(name in rows for rows in self.samples.values()) and name != BASELINE]
         if not names:
             return ""
-        parts = ["## Beside the others\n\n![ratios to the bare loop](performance/peers.svg)\n"]
+        parts = ["## Beside other servers\n\n![ratios to the bare loop](performance/peers.svg)\n"]
         for what, title in ((rate, "Requests/s (large messages: bytes/s, where the generator is "
                                    "the limit), as a share of the bare loop's:"),
                             (cost, "CPU time per request (large messages: per byte), as a "
@@ -277,7 +268,7 @@ class Report:
                     cells = [self.median_ratio(ours.get(str(n)), theirs.get(str(n)), what)
                              for n in counts]
                     if ours and theirs:
-                        lines.append((f"*{poller}, {title}: ours / CPython's*", *cells))
+                        lines.append((f"*{poller}, {title}: this library's / CPython's*", *cells))
             talk = "one of them talks" if active == "1" else f"at most {active} of them talk"
             parts.append(f"Requests/s over the number of connections where {talk}:\n\n" +
                          table(("", *(f"{n:,}" for n in counts)), lines))
@@ -289,13 +280,13 @@ class Report:
             return "–"
         return number(statistics.median(what(a) / what(b) for a, b in zip(ours, theirs)))
 
-    # What is counted.
+    # The counts.
 
     def counted(self):
         counts = self.results.get("counts")
         if not counts:
             return ""
-        parts = ["## What a request costs\n\nThese are counted, not timed, and repeat.\n"]
+        parts = ["## What a request costs\n\nThese figures are counted, not timed: they hardly change from run to run.\n"]
         label = {name: server.label for name, server in self.servers.items()}
         parts.append(self.calls(counts.get("system_calls", {}), label))
         if counts.get("allocations"):
@@ -309,9 +300,8 @@ class Report:
             lines = [(label[name], f"{silent:,.0f}", f"{greeted:,.0f}")
                      for name, (silent, greeted) in counts["memory"].items()]
             parts.append("Bytes of user space per idle connection, as the growth of the process's "
-                         "anonymous memory (select: with 1,000 connections, the others with "
-                         "9,000):\n\n" +
-                         table(("server", "that never spoke", "that has said a line"), lines))
+                         "anonymous memory with 9,000 connections:\n\n" +
+                         table(("server", "that has sent nothing", "that has sent a line"), lines))
         parts.append(self.instructions(counts.get("instructions", {}), label))
         return "\n".join(part for part in parts if part)
 
@@ -337,13 +327,14 @@ class Report:
                  "connection each request is a turn of the loop; with 100 a turn brings almost "
                  "all of them:\n\n" + table(("server", *loads), lines), SPENT]
         shown_load = "100 × 1"
+        parts.append(f"These functions spend the instructions at {shown_load}. An inlined function counts as "
+                     "the function that it is in. The name of a library stands for all its functions that "
+                     "have no name, because Debian strips the library.\n")
         for server in counted:
-            functions = counted[server][shown_load]["functions"]
-            shown = [(f"`{shorten(name)}`", number(count))
-                     for name, count in list(functions.items())[:25]]
-            parts.append(f"Where {label[server]} spends them ({shown_load}; inlined functions "
-                         "count as the one that they are in):\n\n" +
-                         table(("function", "instructions"), shown))
+            functions = joined(counted[server][shown_load]["functions"])
+            shown = [(f"`{name}`", number(count)) for name, count in functions[:25]]
+            title = "The bare loop" if server == "bare" else f"The server of {label[server]}"
+            parts.append(f"{title}:\n\n" + table(("function", "instructions"), shown))
         return "\n".join(parts)
 
     def failures(self):
@@ -352,10 +343,21 @@ class Report:
         return "## What failed\n\n" + "\n".join(f"- {what}" for what in self.results["failures"])
 
 
-def shorten(name, limit=90):
-    name = name.replace("(anonymous namespace)::", "").replace("|", "\\|")
-    name = name.replace("std::__cxx11::basic_string<char, std::char_traits<char>, "
-                        "std::allocator<char> >", "std::string")
-    name = name.replace("std::basic_string_view<char, std::char_traits<char> >",
-                        "std::string_view")
-    return name if len(name) <= limit else name[:limit] + "…"
+def joined(functions):
+    """Names and counts, the greatest first; overloads count together."""
+    result = {}
+    for name, count in functions.items():
+        result[shorten(name)] = result.get(shorten(name), 0) + count
+    return sorted(result.items(), key=lambda item: -item[1])
+
+
+def shorten(name):
+    """A demangled name without its arguments, its template arguments and its result."""
+    name = name.replace("(anonymous namespace)::", "")
+    kept, depth = "", 0
+    for character in name:
+        depth += character in "(<"
+        kept += character if depth == 0 else ""
+        depth -= character in ")>"
+    kept = kept.removesuffix(" const")
+    return kept.split(" ")[-1] if "<" in name else kept  # only a template has its result before it

@@ -32,8 +32,8 @@ def find_python():
     return None
 
 
-def find_servers(build, ours, python):
-    """Returns the servers that are there, by name, and the names of those that are not."""
+def all_servers(build, ours, python):
+    """Returns all servers by name.  The command of a server that is not there is empty."""
     bench = build / "tests" / "bench"
     select_limit = 1000  # FD_SETSIZE is 1024, and a process has other descriptors too
     candidates = []
@@ -44,11 +44,11 @@ def find_servers(build, ours, python):
         candidates.append(Server(name, label, command, tuple(options), **traits))
 
     candidate("bare", "bare loop", bench / "bare")
-    candidate("ours", "ours", ours)
-    candidate("ours-asked", "ours, predicates overridden", ours, ["--asked"])
+    candidate("ours", "this library", ours)
+    candidate("ours-asked", "this library, predicates overridden", ours, ["--asked"])
     for poller in ("select", "poll", "epoll"):
         limit = select_limit if poller == "select" else 1_000_000
-        candidate(f"ours-{poller}", f"ours, {poller}", ours, ["--poller", poller], limit=limit)
+        candidate(f"ours-{poller}", f"this library, {poller}", ours, ["--poller", poller], limit=limit)
     for name, label in (("libev", "libev"), ("libuv", "libuv"), ("asio", "Asio"),
                         ("libevent", "libevent")):
         candidate(name, label, bench / name)
@@ -58,8 +58,14 @@ def find_servers(build, ours, python):
         candidate(f"cpython-{poller}", f"CPython, {poller}", script, ["--poller", poller],
                   before=(python, "-W", "ignore"), limit=limit, slow_to_fill=True)
 
-    found = {server.name: server for server in candidates if server.command}
-    missing = [server.label for server in candidates if not server.command]
+    return {server.name: server for server in candidates}
+
+
+def find_servers(build, ours, python):
+    """Returns the servers that are there, by name, and the labels of the servers that are not."""
+    servers = all_servers(build, ours, python)
+    found = {name: server for name, server in servers.items() if server.command}
+    missing = [server.label for server in servers.values() if not server.command]
     return found, missing
 
 

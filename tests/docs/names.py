@@ -1,12 +1,12 @@
-"""Checks the tables of names in the porting guide.
+"""Checks the tables of docs/porting/names.md.
 
-    names.py GUIDE LIST COMPILER...
+    names.py PAGE LIST COMPILER...
     names.py --write LIST
 
 LIST has every name that CPython's asyncore and asynchat define: of the modules, of their classes, and what their
-methods set on self.  Where this is Python 3.11, LIST itself is checked against them.  GUIDE has a table
-under a heading for each module and class, with a row for each name; the names in the second column must exist in C++,
-which COMPILER tells of a program of using-declarations.
+methods set on self.  Where this is Python 3.11, LIST itself is checked against them.  PAGE has a table under a heading
+for each module and class, with a row for each name.  The names in the second column must exist in C++: COMPILER
+compiles a program that has a using-declaration for each.
 """
 
 import errno
@@ -46,7 +46,7 @@ def names_in(module):
             yield from ((f"{module.__name__}.{name}", each) for each in names_of_class(value))
 
 
-def names_in_guide(text):
+def names_in_page(text):
     """Yields (where, name, the C++ cell) of each row of a table of names."""
     where = None
     for line in text.splitlines():
@@ -78,9 +78,9 @@ def compare(what, missing, unknown):
     return not missing and not unknown
 
 
-def main(guide, list_, *compiler):
+def main(page, list_, *compiler):
     known = sys.version_info[:2] == (3, 11)
-    if guide == "--write":
+    if page == "--write":
         pathlib.Path(list_).write_text("".join(
             f"{where} {name}\n" for module in map(importlib.import_module, MODULES) for where, name in names_in(module)))
         return 0
@@ -90,11 +90,11 @@ def main(guide, list_, *compiler):
         source = {each for module in map(importlib.import_module, MODULES) for each in names_in(module)}
         good &= compare("the list", source - wanted, wanted - source)
     print("CPython 3.11 is", "at hand" if known else "not at hand: the list stands alone")
-    rows = list(names_in_guide(pathlib.Path(guide).read_text()))
-    in_guide = {(where, name) for where, name, _ in rows}
-    good &= compare("the guide", wanted - in_guide, in_guide - wanted)
+    rows = list(names_in_page(pathlib.Path(page).read_text()))
+    in_page = {(where, name) for where, name, _ in rows}
+    good &= compare("the page", wanted - in_page, in_page - wanted)
     good &= compiled("names", program(rows), compiler) is not None
-    print(f"{len(in_guide & wanted)} of {len(wanted)} names")
+    print(f"{len(in_page & wanted)} of {len(wanted)} names")
     return 0 if good else 1
 
 

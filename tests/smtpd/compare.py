@@ -1,18 +1,19 @@
-"""Measures the port of smtpd beside CPython's, and writes the figures into docs/porting.md: `compare.py [BUILD]`.
+"""Measures the port of smtpd beside CPython's, for docs/performance.md: `compare.py [BUILD]`.
 
-BUILD is a folder for a release build, build-release if it is not said.  Both servers are there all the time, and
-every round has both, in turn; a figure is the median of the rounds.  Needs a CPython that has smtpd.
+BUILD is a folder for a release build, build-release if it is not said.  Both servers run all the time, and every round
+measures one after the other.  Writes docs/performance/smtpd.json, and has bench.py write the page anew.  Needs a
+CPython that has smtpd.
 """
 
 import argparse
 import ast
 import importlib.util
 import io
+import json
 import os
 import pathlib
 import platform
 import re
-import statistics
 import subprocess
 import sys
 import time
@@ -23,7 +24,7 @@ from support import FOLDER, Server, Talk, find_python
 
 ROOT = FOLDER.parent.parent
 PORT = ROOT / "docs/examples/smtpd"
-GUIDE = ROOT / "docs/porting.md"
+FIGURES = ROOT / "docs/performance/smtpd.json"
 CLASSES = "SMTPChannel", "SMTPServer", "DebuggingServer", "PureProxy"
 ROUNDS = 7
 CONNECTIONS, WARM_UP = 700, 300  # and CPython's select() ends at 1,024
@@ -144,35 +145,19 @@ def measure(program):
     return found
 
 
-# The table
+# The figures
 
-def short(number):
-    return f"{number:,.0f}" if number >= 100 else f"{number:.1f}"
-
-
-def table(found):
+def lines():
+    """By class: Python's and the port's."""
     python, cpp = python_lines(), cpp_lines()
-    rows = ["| lines of code | Python | C++ | C++ / Python |", "| --- | ---: | ---: | ---: |"]
-    for name in [*CLASSES, "the rest"]:
-        shown = name if name == "the rest" else f"`{name}`"
-        rows.append(f"| {shown} | {python[name]} | {cpp[name]} | {cpp[name] / python[name]:.2f} |")
-    total = sum(python.values()), sum(cpp.values())
-    rows += [f"| all of `smtpd` | {total[0]} | {total[1]} | {total[1] / total[0]:.2f} |", ""]
-    brought = ", ".join(f"{count} for `{name}.*`" for name, count in library_lines().items())
-    rows += [f"Besides, what Python has in its library and C++ has not: {brought}.", ""]
-    rows += ["| median of %d rounds (least–most) | Python | C++ | C++ / Python |" % ROUNDS, "| --- | ---: | ---: | ---: |"]
-    for name, pairs in found.items():
-        cells = []
-        for values in ([theirs for _, theirs in pairs], [ours for ours, _ in pairs]):
-            cells.append(f"{short(statistics.median(values))} ({short(min(values))}–{short(max(values))})")
-        ratio = statistics.median(ours for ours, _ in pairs) / statistics.median(theirs for _, theirs in pairs)
-        rows.append(f"| {name} | {cells[0]} | {cells[1]} | {ratio:.2f} |")
+    return {name: (python[name], cpp[name]) for name in python}
+
+
+def machine():
     version = subprocess.run([*find_python(), "--version"], capture_output=True, text=True).stdout.strip()
     compiler = subprocess.run(["c++", "--version"], capture_output=True, text=True).stdout.split("\n")[0]
-    rows += ["", f"{version} and {compiler}, a release build, {platform.system()} on {platform.machine()}, "
-             f"{os.cpu_count()} processors under a load of {os.getloadavg()[0]:.0f}, client included. Memory is what "
-             f"Private_Dirty grows by from {WARM_UP} to {WARM_UP + CONNECTIONS} connections that have said HELO. `python3 tests/smtpd/compare.py` makes these tables anew."]
-    return "\n".join(rows)
+    return (f"{version}; {compiler}, a release build; {platform.system()} on {platform.machine()}; {os.cpu_count()} "
+            f"processors, with a load average of {os.getloadavg()[0]:.0f}, client included")
 
 
 def main():
@@ -182,13 +167,11 @@ def main():
     if not (folder / "build.ninja").exists():
         subprocess.run(["meson", "setup", folder, ROOT, "-Dbuildtype=release"], check=True)
     subprocess.run(["ninja", "-C", folder, "tests/smtpd/smtpd_server"], check=True)
-    figures = table(measure(folder / "tests/smtpd/smtpd_server"))
-    print(figures)
-    text, count = re.subn(r"(?s)(<!-- figures -->\n).*(\n<!-- end of figures -->)",
-                          lambda marks: marks.group(1) + "\n" + figures + "\n" + marks.group(2), GUIDE.read_text())
-    if count != 1:
-        raise RuntimeError("no place for figures in " + str(GUIDE))
-    GUIDE.write_text(text)
+    found = {"command": "python3 tests/smtpd/compare.py", "lines": lines(), "brought": library_lines(),
+             "connections": (WARM_UP, WARM_UP + CONNECTIONS),
+             "figures": measure(folder / "tests/smtpd/smtpd_server"), "machine": machine()}
+    FIGURES.write_text(json.dumps(found, indent=1) + "\n")
+    subprocess.run([sys.executable, ROOT / "tests/bench/bench.py", "--report"], check=True)
 
 
 if __name__ == "__main__":
