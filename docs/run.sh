@@ -1,21 +1,21 @@
 #!/bin/sh
-# Installs what is missing, builds, and starts the HTTP server of docs/examples.
+# Installs the packages that are missing, builds, and starts the HTTP server of docs/examples.
 #
 #   sh docs/run.sh [--port N] [--root DIR] [--poller NAME]
 #
-# Without --port it takes a free one; without --root it serves this documentation.
+# Without --port the server takes a free port; without --root it serves this documentation.
 set -eu
 root=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd)
 . "$root/tests/setup.sh"
 need_build_tools
 need /usr/include/doctest/doctest.h doctest-dev
 install_missing
-if [ ! -f "$root/build/build.ninja" ]; then
-    meson setup "$root/build" "$root" >/dev/null
-fi
-ninja -C "$root/build" docs/examples/http_server >/dev/null || ninja -C "$root/build" docs/examples/http_server
+server=docs/examples/http_server
+# A command that fails is repeated, to show its output.
+configure build >/dev/null || configure build
+ninja -C "$root/build" $server >/dev/null || ninja -C "$root/build" $server
 case " $* " in
 *" --root "*) ;;
 *) set -- --root "$root/docs" "$@" ;;
 esac
-exec "$root/build/docs/examples/http_server" "$@"
+exec "$root/build/$server" "$@"

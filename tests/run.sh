@@ -1,69 +1,73 @@
 #!/bin/sh
-# Installs what is missing, builds into build/, and runs every test.
+# Installs the packages that are missing, builds into build/, and runs the tests.
 #
-#   sh tests/run.sh                 all tests, and some random replays
-#   sh tests/run.sh --build-only    stops after the build
-#   sh tests/run.sh --replay N      N random schedules against CPython, on every mechanism
-#   sh tests/run.sh --sanitize      the programs under AddressSanitizer and UndefinedBehaviorSanitizer
-#                                   with gcc and clang, and under ThreadSanitizer
-#   sh tests/run.sh --repeat N      the programs N times over
-#   sh tests/run.sh --browser       the HTTP server with Chromium, which is installed if need be (a
-#                                   run of all tests takes it if it is there)
+#   sh tests/run.sh                 every test
+#   sh tests/run.sh --ci            what .ci/run runs: every test, built by gcc, and then the programs
+#                                   built by clang with AddressSanitizer and UndefinedBehaviorSanitizer
+#   sh tests/run.sh --build-only    no test: only the build
+#   sh tests/run.sh --replay N      N random schedules, compared with CPython on every mechanism
+#   sh tests/run.sh --sanitize      the programs under AddressSanitizer and UndefinedBehaviorSanitizer,
+#                                   built by gcc and by clang, and the tests that use threads under
+#                                   ThreadSanitizer
+#   sh tests/run.sh --repeat N      the programs, N times over
+#   sh tests/run.sh --browser       the HTTP server with Chromium, which is installed if it is missing
+#                                   (a run of every test uses Chromium only where it is installed)
 #
-# The last line of a run is "N passed, N failed".
+# The last line of a run is "N passed, N failed, N skipped".  The exit status is 0 if no test failed.
 set -eu
 root=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd)
-. "$root/tests/setup.sh"
+cd "$root"
+. tests/setup.sh
 
 usage() {
-    sed -n '2,/^set/s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,/^set/s/^# \{0,1\}//p' tests/run.sh >&2
     exit 2
 }
 
-# run_tests FOLDER [MESON TEST OPTION ...]: runs them, and says how it went in one line.  Two a
-# processor: many of them wait for a clock.
+status=0  # of the script, when it ends
+logs=     # of the runs so far
+
+# run_tests FOLDER [MESON TEST OPTION ...]: runs the tests of a build.  It starts two tests a
+# processor, because many tests wait for a clock.
 run_tests() {
-    folder=$root/$1
+    folder=$1
     shift
-    status=0
+    log=$folder/meson-logs/testlog.json
+    rm -f "$log"
+    echo "== $folder"
     meson test -C "$folder" --no-rebuild --print-errorlogs \
-        --num-processes $(($(getconf _NPROCESSORS_ONLN) * 2)) "$@" || status=$?
-    python3 - "$folder/meson-logs/testlog.json" <<'END' || status=1
-import json, sys
-results = [json.loads(line)["result"] for line in open(sys.argv[1])]
-good = sum(result in ("OK", "EXPECTEDFAIL") for result in results)
-skipped = results.count("SKIP")
-print(f"{good} passed, {len(results) - good - skipped} failed, {skipped} skipped")
-sys.exit(0 if results and good else 1)
-END
-    return "$status"
+        --num-processes $(($(getconf _NPROCESSORS_ONLN) * 2)) "$@" || status=1
+    logs="$logs $log"
 }
 
-sanitize() {
-    need clang++ clang
-    need /usr/lib/llvm-14/lib/clang/14.0.6/lib/linux/libclang_rt.asan-x86_64.a libclang-rt-14-dev
-    install_missing
-    status=0
-    # Whoever calls this looks at its status, and so a failure ends nothing by itself.
-    CXX=g++ build build-asan-gcc -Db_sanitize=address,undefined || return 1
-    CXX=clang++ build build-asan-clang -Db_sanitize=address,undefined -Db_lundef=false || return 1
-    CXX=g++ build build-tsan -Db_sanitize=thread || return 1
-    for each in build-asan-gcc build-asan-clang; do
-        echo "== $each"
-        run_tests "$each" --no-suite docs --no-suite browser --timeout-multiplier 5 || status=1
-    done
-    echo "== build-tsan"
-    # ThreadSanitizer holds signals back until a call that it knows; select(2) alone is none.
-    TSAN_OPTIONS=halt_on_error=1 run_tests build-tsan --timeout-multiplier 5 \
-        --test-args='-tce=nor?a?wait?without?end' --suite test_channel_map --suite test_asyncore \
-        --suite test_asynchat --suite test_poller --suite test_platform || status=1
-    return "$status"
+# run_sanitized FOLDER: the tests of the programs.  The documents and the browser are left out: what
+# they try beyond the programs is no code of this project.
+run_sanitized() {
+    run_tests "$1" --no-suite docs --no-suite browser --timeout-multiplier 5
+}
+
+# finish: prints the closing line for all runs together, and ends the script.
+finish() {
+    # shellcheck disable=SC2086  # one word a log
+    python3 - $logs <<'END' || status=1
+import json, sys
+results = [json.loads(line)["result"] for log in sys.argv[1:] for line in open(log)]
+passed = sum(result in ("OK", "EXPECTEDFAIL") for result in results)
+skipped = results.count("SKIP")
+failed = len(results) - passed - skipped
+print(f"{passed} passed, {failed} failed, {skipped} skipped")
+sys.exit(1 if failed or not passed else 0)
+END
+    exit "$status"
+}
+
+build_by_clang_with_asan() {
+    CXX=clang++ build build-asan-clang -Db_sanitize=address,undefined -Db_lundef=false
 }
 
 what=${1:-all}
 case $what in
-all | --build-only | --browser) [ $# -le 1 ] || usage ;;
---sanitize) [ $# -eq 1 ] || usage ;;
+all | --ci | --build-only | --browser | --sanitize) [ $# -le 1 ] || usage ;;
 --replay | --repeat) [ $# -eq 2 ] || usage ;;
 *) usage ;;
 esac
@@ -71,24 +75,61 @@ esac
 need_build_tools
 need python3 python3
 need /usr/include/doctest/doctest.h doctest-dev
-if [ "$what" = all ]; then
+case $what in
+all | --ci)
     need curl curl
     need swaks swaks
     need cmake cmake
     need /usr/lib/python3/dist-packages/coverage python3-coverage
-fi
-if [ "$what" = --browser ]; then need chromium chromium; fi
-install_missing
-
+    ;;
+--browser) need chromium chromium ;;
+esac
 case $what in
---sanitize) sanitize && exit 0 || exit 1 ;;
+--ci | --sanitize)
+    need g++ g++
+    need clang++ clang
+    ;;
+esac
+if [ "$what" = --ci ]; then
+    need clang-format clang-format
+    need clang-tidy clang-tidy
+fi
+install_missing
+case $what in
+--ci | --sanitize)
+    need_sanitizers_of_clang
+    install_missing
+    ;;
 esac
 
-build build
+case $what in
+--ci)
+    CXX=g++ build build
+    build_by_clang_with_asan
+    run_tests build
+    run_sanitized build-asan-clang
+    ;;
+--sanitize)
+    CXX=g++ build build-asan-gcc -Db_sanitize=address,undefined
+    build_by_clang_with_asan
+    CXX=g++ build build-tsan -Db_sanitize=thread
+    run_sanitized build-asan-gcc
+    run_sanitized build-asan-clang
+    # ThreadSanitizer delivers a signal only inside a call that it intercepts, and it does not
+    # intercept select(2): the test that is left out would wait for ever.
+    export TSAN_OPTIONS=halt_on_error=1
+    run_tests build-tsan --timeout-multiplier 5 --test-args='-tce=nor?a?wait?without?end' \
+        --suite test_channel_map --suite test_asyncore --suite test_asynchat --suite test_poller \
+        --suite test_platform
+    ;;
+*) build build ;;
+esac
+
 case $what in
 --build-only) exit 0 ;;
---replay) exec python3 "$root/tests/conformance/run.py" --replay "$root/build/tests/replay" --random "$2" ;;
---repeat) run_tests build --no-suite docs --no-suite slow --no-suite browser --repeat "$2" ;;
+--replay) exec python3 tests/conformance/run.py --replay build/tests/replay --random "$2" ;;
+--repeat) run_tests build --no-suite docs --no-suite style --no-suite browser --repeat "$2" ;;
 --browser) run_tests build --suite browser ;;
 all) run_tests build ;;
 esac
+finish
