@@ -1,4 +1,4 @@
-// The words of a command line.
+// How the examples read their command lines.
 #pragma once
 
 #include <charconv>
@@ -6,16 +6,16 @@
 #include <string>
 #include <string_view>
 
-/// Gives the words one after the other.
+/// The words of a command line, from the first to the last.
 class command_line {
 public:
     command_line(int argc, char** argv) : next_(argv + 1), end_(argv + argc) {}
 
     bool empty() const { return next_ == end_; }
-    /// The next word.  Only where there is one.
+    /// Takes the next word.  Not for an empty command line.
     std::string_view take() { return *next_++; }
-    /// The next word, which is the value of `option`.
-    /// Throws: std::invalid_argument if there is none.
+    /// Takes the next word, which is the value of `option`.
+    /// Throws: std::invalid_argument if there is no word left.
     std::string_view take_value_of(std::string_view option) {
         if (empty()) throw std::invalid_argument(std::string(option) + " needs a value");
         return take();

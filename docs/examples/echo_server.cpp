@@ -2,7 +2,7 @@
 //
 //     echo_server [PORT]
 //
-// It listens on PORT of this machine, 8080 by default.  With port 0 the system picks a free one.
+// It listens on PORT of this machine, 8080 by default.  With port 0 the system picks a free port.
 #include <asyncore/asyncore.hpp>
 
 #include "command_line.hpp"

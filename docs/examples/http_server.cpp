@@ -3,12 +3,12 @@
 //     http_server [--port N] [--root DIR] [--poller NAME] [--timeout SECONDS]
 //
 // GET and HEAD serve the files below DIR, which is the current folder by default.  POST shows what
-// the client sent.  With port 0, the default, the system picks a free one.  The server drops a
+// the client sent.  With port 0, the default, the system picks a free port.  The server drops a
 // client that is silent for SECONDS, 60 by default.  It listens on 127.0.0.1, so only this machine
 // can connect.  Ctrl-C ends it.
 //
-// Read http/request_handler.cpp first; http/listener.cpp makes one for each connection.
-// The other files in http/ know nothing of channels.
+// Read http/request_handler.cpp first; it has what happens on a connection.  http/listener.cpp
+// accepts the connections.  The other files in http/ know nothing of channels.
 #include <asyncore/asyncore.hpp>
 
 #include "command_line.hpp"

@@ -1,15 +1,15 @@
-// A server for measurements.  Its echo_handler is about the shortest async_chat there can be.
+// This server is for measurements.  Its echo_handler is a very short async_chat.
 //
 //     line_echo PORT [echo|sink] [--poller NAME] [--buffer N] [--coalesce] [--asked]
 //
-// With port 0 the system picks a free one.  The server prints "PORT n".
+// With port 0 the system picks a free port.  The server prints "PORT n".
 //   echo        sends back every line that ends in \r\n.  This is the default.
 //   sink        reads a length N, 8 bytes big-endian, then N bytes, sends the 8 bytes back, and
 //               begins again.
-// --poller    is how the server waits: select, poll, epoll or kqueue.
-// --buffer    is how many bytes it receives or sends at a time.
-// --coalesce  has the lines of one read leave in one send.
-// --asked     has a class that overrides readable() and writable(): it is asked on every turn.
+// --poller    names the mechanism: select, poll, epoll or kqueue.
+// --buffer    says how many bytes the server receives or sends at a time.
+// --coalesce  makes all lines of a read leave in a single send.
+// --asked     overrides readable() and writable(), so the loop asks them on every turn.
 #include <asynchat/asynchat.hpp>
 #include <asyncore/asyncore.hpp>
 

@@ -30,7 +30,7 @@ answer page(int status, std::string_view title, std::string_view body,
 
 /// A redirection.  The links on a folder's page are relative, so its URL has to end in a slash.
 answer with_slash(std::string_view path) {
-    // The URL begins with one slash, however many the path has: //name would be another host.
+    // The URL begins with a single slash, however many the path has: //name is another host.
     std::string url;
     while (!path.empty()) {
         path.remove_prefix(1);
@@ -50,7 +50,8 @@ answer content_of(opened file, std::string_view path) {
             std::make_shared<file_producer>(std::move(file.fd), size)};
 }
 
-/// Opens the file at `path` if there is one.
+/// Opens the file at `path`.
+/// Returns: nothing if there is no such file.
 std::optional<opened> open_if_there(const document_root& root, const std::string& path) {
     try {
         auto file = root.open(path);

@@ -68,8 +68,8 @@ bool goes_up(std::string_view path) {
     return false;
 }
 
-/// Opens the file at `path` below the folder `root`.  The path has no symbolic link.  If somebody
-/// puts one into it meanwhile, that is refused, not followed.
+/// Opens the file at `path` below the folder `root`.  The path has no symbolic link.  A link that
+/// another process puts into it meanwhile is refused, not followed.
 unique_fd open_below(int root, std::string_view path) {
     unique_fd fd(::openat(root, ".", flags | O_DIRECTORY));
     if (fd.get() < 0) refuse(errno);
@@ -83,7 +83,7 @@ unique_fd open_below(int root, std::string_view path) {
     return fd;
 }
 
-/// The names in a folder, sorted.  Those of folders end in a slash.
+/// The names in a folder, sorted.  The name of a folder ends in a slash.
 std::vector<std::string> names_in(const opened& folder) {
     unique_fd copy(::openat(folder.fd.get(), ".", flags | O_DIRECTORY));
     if (copy.get() < 0) refuse(errno);

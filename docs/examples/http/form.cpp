@@ -40,23 +40,23 @@ struct part {
 part take_part(std::string_view& body, std::string_view delimiter) {
     const auto head_end = body.find("\r\n\r\n");
     if (!body.starts_with("\r\n") || head_end == body.npos) throw broken();
-    // A part without content may end in the empty line: its \r\n is the one of the delimiter.
+    // If a part has no content, the \r\n of its empty line may be the \r\n of the delimiter.
     const auto end = body.find(delimiter, head_end + 2);
     if (end == body.npos) throw broken();
     const auto content = std::min(head_end + 4, end);
-    // A part without a head begins with the empty line.
+    // If a part has no head, its first line is the empty line.
     const auto head_size = std::max<std::size_t>(head_end, 2) - 2;
     const part found{body.substr(2, head_size), body.substr(content, end - content)};
     body.remove_prefix(end + delimiter.size());
     return found;
 }
 
-void add_part(form& fields, const part& one) {
-    const headers head(one.head);
+void add_part(form& fields, const part& added) {
+    const headers head(added.head);
     const auto about = head.getheader("content-disposition").value_or("");
     const auto file = parameter(about, "filename");
-    auto value = file ? *file + ", " + std::to_string(one.content.size()) + " bytes"
-                      : std::string(one.content);
+    auto value = file ? *file + ", " + std::to_string(added.content.size()) + " bytes"
+                      : std::string(added.content);
     add(fields, parameter(about, "name").value_or(""), std::move(value));
 }
 

@@ -17,8 +17,8 @@ using std::chrono::seconds;
 
 namespace {
 
-/// A session needs two descriptors, its socket and its file.  32 are left for the rest of the
-/// program.
+/// A session needs two descriptors, for its socket and its file.  32 descriptors are left for the
+/// rest of the program.
 std::size_t sessions_that_fit() {
     auto descriptors = std::min<rlim_t>(raise_descriptor_limit(), 100'000);
     if (asyncore::socket_map.mechanism() == "select")
@@ -59,7 +59,7 @@ void listener::check_times(clock::time_point now) {
     }
 }
 
-/// The default would close the listener.  This one goes on after a second.
+/// dispatcher::handle_error() would close the listener.  Here it goes on after a second.
 void listener::handle_error() {
     try {
         throw;

@@ -14,8 +14,8 @@ namespace http {
 /// Listens on 127.0.0.1.  Each connection becomes a request_handler.
 class listener : public asyncore::dispatcher {
 public:
-    /// With port 0 the system picks a free one; `addr` has it then.
-    /// Throws: std::system_error if it cannot listen, or if there is no such folder.
+    /// With port 0 the system picks a free port.  `addr` has the port then.
+    /// Throws: std::system_error if the port is taken, or if there is no such folder.
     listener(std::uint16_t port, const std::string& folder, std::chrono::seconds patience);
 
     void handle_accepted(asyncore::socket_t sock, const asyncore::address& peer) override;

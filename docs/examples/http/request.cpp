@@ -11,8 +11,8 @@ namespace {
 
 http_error bad_request(const std::string& why) { return {400, why}; }
 
-/// Takes the text before `separator`, and `separator`, off the front of `text`.  Without a separator
-/// it takes all of `text`.
+/// Takes the text before `separator`, and `separator`, off the front of `text`; all of `text` if it
+/// has no separator.
 /// Returns: the text before `separator`.
 std::string_view take_until(std::string_view& text, std::string_view separator) {
     const auto at = text.find(separator);

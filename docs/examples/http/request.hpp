@@ -54,13 +54,13 @@ struct request {
 };
 
 /// Whether `data`, which follows the byte `before`, can be part of a head: it has no control
-/// character and no line end but \r\n.  So the server can refuse the first bytes that are wrong, and
-/// need not wait for the empty line at the end.
+/// character and no line end but \r\n.  So the server refuses bytes that are wrong when they come,
+/// and need not wait for the empty line at the end.
 bool may_be_head(char before, std::string_view data);
 
 /// Content-Length as a number.
-/// Throws: http_error: 411 if there is none; 400 if it is not one number; 413 if it is more than
-///         `most`.
+/// Throws: http_error: 411 if it is missing; 400 if it is not a number, or is there twice; 413 if
+///         it is more than `most`.
 std::uint64_t content_length(const headers& fields, std::uint64_t most);
 
 /// The value of the parameter `name` in a header like `form-data; name="a"`.

@@ -67,7 +67,7 @@ void request_handler::parse_headers(std::string_view head) {
 void request_handler::expect_body(std::uint64_t size) {
     set_terminator(size);
     be_patient();
-    // For asynchat 0 means that there is no terminator, so it would never find one.
+    // A terminator of 0 bytes means no terminator: asynchat would not call found_terminator().
     if (size == 0) found_terminator();
     else if (client_waits()) push_head("HTTP/1.1 100 Continue\r\n\r\n");
 }

@@ -1,4 +1,5 @@
-// One session of the HTTP server, which is one connection.  Python: the http_request_handler of asynchat's manual.
+// A session of the HTTP server: a connection, and what happens on it.
+// Python: class http_request_handler of asynchat's manual.
 #pragma once
 
 #include "access_log.hpp"
@@ -36,12 +37,12 @@ public:
     void collect_incoming_data(std::string_view data) override;
     void found_terminator() override;
 
-    // The manual's class ends here, but for parse_headers() and handle_request() below.
+    // The manual's class has these two, and parse_headers() and handle_request() below.
 
-    /// Runs when the connection is broken, when the client has half-closed it, and, called by
-    /// close_when_done(), when everything is sent.
+    /// The loop calls it when the connection is broken, and when the client has half-closed it.
+    /// After close_when_done() async_chat calls it when everything is sent.
     void handle_close() override;
-    /// A hook refuses a request when it throws an http_error.
+    /// Answers with an error if a hook has thrown an http_error.
     void handle_error() override;
     void handle_expt() override;
     bool readable() override;
@@ -49,7 +50,7 @@ public:
     void close() override;
     void log_info(std::string_view message, std::string_view type) override;
 
-    /// Answers or drops the client if its time is over.
+    /// Answers or drops the client if its deadline has passed.
     void check_time(clock::time_point now);
 
 private:
