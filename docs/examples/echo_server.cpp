@@ -1,9 +1,12 @@
-// The echo server of asyncore's manual.
+// The echo server of asyncore's manual.  It sends back what a client sends.
 //
 //     echo_server [PORT]
+//
+// It listens on PORT of this machine, 8080 by default.  With port 0 the system picks a free port.
 #include <asyncore/asyncore.hpp>
 
-#include <cstdlib>
+#include "command_line.hpp"
+
 #include <iostream>
 #include <string>
 
@@ -37,9 +40,10 @@ public:
 }  // namespace
 
 int main(int argc, char** argv) {
-    const int port = argc > 1 ? std::atoi(argv[1]) : 8080;
     try {
-        EchoServer server("localhost", static_cast<std::uint16_t>(port));
+        std::uint16_t port = 8080;
+        if (argc > 1) port = number<std::uint16_t>(argv[1]);
+        EchoServer server("localhost", port);
         std::cout << "Listening on " << server.socket.getsockname().repr() << std::endl;
         asyncore::loop();
     } catch (const std::exception& error) {

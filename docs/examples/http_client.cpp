@@ -1,9 +1,12 @@
-// The HTTP client of asyncore's manual.
+// The HTTP client of asyncore's manual.  It asks for a page and prints the answer.
 //
 //     http_client [HOST [PATH [PORT]]]
+//
+// The default is the page / of www.python.org, port 80.
 #include <asyncore/asyncore.hpp>
 
-#include <cstdlib>
+#include "command_line.hpp"
+
 #include <iostream>
 #include <string>
 
@@ -37,11 +40,12 @@ private:
 }  // namespace
 
 int main(int argc, char** argv) {
-    const std::string host = argc > 1 ? argv[1] : "www.python.org";
-    const std::string path = argc > 2 ? argv[2] : "/";
-    const int port = argc > 3 ? std::atoi(argv[3]) : 80;
     try {
-        HTTPClient client(host, path, static_cast<std::uint16_t>(port));
+        const std::string host = argc > 1 ? argv[1] : "www.python.org";
+        const std::string path = argc > 2 ? argv[2] : "/";
+        std::uint16_t port = 80;
+        if (argc > 3) port = number<std::uint16_t>(argv[3]);
+        HTTPClient client(host, path, port);
         asyncore::loop();
     } catch (const std::exception& error) {
         std::cerr << "http_client: " << error.what() << '\n';

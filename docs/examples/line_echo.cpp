@@ -1,38 +1,39 @@
-// A server for measurements, and the shortest async_chat there is.
+// This server is for measurements.  Its echo_handler is a very short async_chat.
 //
 //     line_echo PORT [echo|sink] [--poller NAME] [--buffer N] [--coalesce] [--asked]
 //
-// PORT 0 asks for a free one; "PORT n" is printed.
-//   echo  returns every line that ends in \r\n.
-//   sink  reads a length N, 8 bytes big-endian, then N bytes, answers the 8 bytes, and again.
-// --buffer    how much is received or sent at a time
-// --coalesce  what is pushed during one read leaves in one send
-// --asked     the class overrides readable() and writable(), so it is asked on every turn
+// With port 0 the system picks a free port.  The server prints "PORT n".
+//   echo        sends back every line that ends in \r\n.  This is the default.
+//   sink        reads a length N, 8 bytes big-endian, then N bytes, sends the 8 bytes back, and
+//               begins again.
+// --poller    names the mechanism: select, poll, epoll or kqueue.
+// --buffer    says how many bytes the server receives or sends at a time.
+// --coalesce  makes all lines of a read leave in a single send.
+// --asked     overrides readable() and writable(), so the loop asks them on every turn.
 #include <asynchat/asynchat.hpp>
 #include <asyncore/asyncore.hpp>
 
-#include <charconv>
-#include <cstdlib>
+#include "command_line.hpp"
+#include "descriptor_limit.hpp"
+
 #include <iostream>
-#include <stdexcept>
+#include <optional>
 #include <string>
-#include <vector>
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sys/resource.h>
 
 using asyncore::address;
 using asyncore::socket_t;
 
 namespace {
 
-bool coalesce = false;
-
 class echo_handler : public asynchat::async_chat {
 public:
+    static inline bool default_coalesce = false;
+
     explicit echo_handler(socket_t sock) : async_chat(std::move(sock)) {
-        coalesce_ = coalesce;
+        coalesce_ = default_coalesce;
         set_terminator("\r\n");
     }
     void collect_incoming_data(std::string_view data) override { _collect_incoming_data(data); }
@@ -53,13 +54,16 @@ public:
 class sink_handler : public asynchat::async_chat {
 public:
     explicit sink_handler(socket_t sock) : async_chat(std::move(sock)) { set_terminator(8); }
+
     void collect_incoming_data(std::string_view data) override {
         if (in_head) incoming += data;
     }
     void found_terminator() override {
-        in_head = !in_head;
-        const auto length = in_head ? 0 : length_of(incoming);
-        if (length > 0) return set_terminator(length);
+        const auto length = in_head ? length_of(incoming) : 0;
+        if (length > 0) {
+            in_head = false;
+            return set_terminator(length);
+        }
         in_head = true;
         push(incoming);
         incoming.clear();
@@ -93,60 +97,56 @@ public:
 
 template <class Handler>
 void serve(std::uint16_t port) {
-    const server<Handler> here(port);
+    server<Handler> here(port);
     std::cout << "PORT " << here.addr.port() << std::endl;
     asyncore::loop();
 }
 
-template <class Number>
-Number number(std::string_view text) {
-    Number value{};
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc() || end != text.data() + text.size())
-        throw std::invalid_argument("not a number in range: " + std::string(text));
-    return value;
-}
+struct options {
+    std::uint16_t port = 0;
+    bool sink = false, coalesce = false, asked = false;
+    std::string poller;
+    std::optional<std::uint32_t> buffer;
+};
 
-void raise_descriptor_limit() {
-    rlimit limit{};
-    ::getrlimit(RLIMIT_NOFILE, &limit);
-    limit.rlim_cur = limit.rlim_max;
-    ::setrlimit(RLIMIT_NOFILE, &limit);
-}
-
-void run(const std::vector<std::string_view>& words) {
-    using asynchat::async_chat;
-    bool sink = false, asked = false;
-    if (words.empty()) throw std::invalid_argument("PORT is missing");
-    const auto port = number<std::uint16_t>(words[0]);
-    for (std::size_t i = 1; i < words.size(); ++i) {
-        const auto value = [&] {
-            if (++i == words.size())
-                throw std::invalid_argument(std::string(words[i - 1]) + " needs a value");
-            return words[i];
-        };
-        if (words[i] == "echo") sink = false;
-        else if (words[i] == "sink") sink = true;
-        else if (words[i] == "--coalesce") coalesce = true;
-        else if (words[i] == "--asked") asked = true;
-        else if (words[i] == "--poller") asyncore::socket_map.use(std::string(value()));
-        else if (words[i] == "--buffer")
-            async_chat::default_ac_in_buffer_size = async_chat::default_ac_out_buffer_size =
-                number<std::uint32_t>(value());
-        else throw std::invalid_argument("what is " + std::string(words[i]) + "?");
+options parse(command_line line) {
+    if (line.empty()) throw std::invalid_argument("PORT is missing");
+    options given;
+    given.port = number<std::uint16_t>(line.take());
+    while (!line.empty()) {
+        const auto word = line.take();
+        if (word == "echo") given.sink = false;
+        else if (word == "sink") given.sink = true;
+        else if (word == "--coalesce") given.coalesce = true;
+        else if (word == "--asked") given.asked = true;
+        else if (word == "--poller") given.poller = line.take_value_of(word);
+        else if (word == "--buffer") given.buffer = number<std::uint32_t>(line.take_value_of(word));
+        else refuse_word(word);
     }
-    static_cast<void>(asyncore::socket_map.mechanism());  // throws now if there is none of the name
+    return given;
+}
+
+void run(const options& given) {
+    using asynchat::async_chat;
+    if (given.buffer) {
+        async_chat::default_ac_in_buffer_size = *given.buffer;
+        async_chat::default_ac_out_buffer_size = *given.buffer;
+    }
+    echo_handler::default_coalesce = given.coalesce;
+    if (!given.poller.empty()) asyncore::socket_map.use(given.poller);
+    // A mechanism that does not exist is an error now, before the port is printed.
+    static_cast<void>(asyncore::socket_map.mechanism());
     raise_descriptor_limit();
-    if (sink) serve<sink_handler>(port);
-    else if (asked) serve<asked_handler>(port);
-    else serve<echo_handler>(port);
+    if (given.sink) serve<sink_handler>(given.port);
+    else if (given.asked) serve<asked_handler>(given.port);
+    else serve<echo_handler>(given.port);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
     try {
-        run({argv + 1, argv + argc});
+        run(parse({argc, argv}));
     } catch (const std::exception& error) {
         std::cerr << "line_echo: " << error.what() << '\n';
         return 2;

@@ -62,21 +62,21 @@ def cpp_code(text):
 
 
 def cpp_lines():
-    """The same of the port: a class in the header, and the part of the source that says it is about it."""
-    header, source = (PORT / "smtpd.hpp").read_text(), (PORT / "smtpd.cpp").read_text()
+    """The same of the port: a class in the header, and the parts of the sources that say they are about it."""
+    files = [PORT / "main.cpp", *sorted(PORT.glob("smtpd*.?pp"))]
+    text = "".join(file.read_text() for file in files)
     counts = {}
     for name in CLASSES:
-        declared = re.search(r"^class %s :.*?^};" % name, header, re.M | re.S).group()
-        defined = re.search(r"^// Python: class %s$.*?(?=^// Python:)" % name, source, re.M | re.S).group()
-        counts[name] = cpp_code(declared) + cpp_code(defined)
-    whole = sum(cpp_code((PORT / name).read_text()) for name in ("smtpd.hpp", "smtpd.cpp", "main.cpp"))
-    return {**counts, "the rest": whole - sum(counts.values())}
+        declared = re.search(r"^class %s :.*?^};" % name, text, re.M | re.S).group()
+        defined = re.findall(r"^// Python: class %s$.*?(?=^// Python:|^}  // namespace smtpd)" % name, text, re.M | re.S)
+        counts[name] = cpp_code(declared) + sum(map(cpp_code, defined))
+    return {**counts, "the rest": cpp_code(text) - sum(counts.values())}
 
 
 def library_lines():
     """What the port had to bring along of Python's own library."""
     return {name: sum(cpp_code(file.read_text()) for file in PORT.glob(name + ".?pp"))
-            for name in ("python", "addr_spec", "smtplib")}
+            for name in ("python*", "addr_spec*", "encoded_words", "smtplib")}
 
 
 # Speed and memory

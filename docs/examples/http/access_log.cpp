@@ -28,10 +28,10 @@ void access_log::line(std::string_view host, std::time_t when, std::string_view 
     ::gmtime_r(&when, &utc);
     char date[64];
     std::strftime(date, sizeof date, "%d/%b/%Y:%H:%M:%S +0000", &utc);
-    out_.clear();  // the disk that was full, say, may not be any more
+    out_.clear();  // an earlier line may have failed because the disk was full
     out_ << host << " - - [" << date << "] \"" << escaped(request.substr(0, longest_request))
          << "\" " << status << ' ';
-    // "-" is how the format says that no body was sent.
+    // In this format "-" says that no body was sent.
     if (bytes == 0) out_ << '-';
     else out_ << bytes;
     out_ << std::endl;

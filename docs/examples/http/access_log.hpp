@@ -1,4 +1,4 @@
-// A line for each request, in Common Log Format:
+// Writes a line for each request, in Common Log Format:
 //
 //     127.0.0.1 - - [10/Oct/2000:13:55:36 +0000] "GET /index.html HTTP/1.0" 200 2326
 #pragma once
@@ -15,8 +15,8 @@ class access_log {
 public:
     explicit access_log(std::ostream& out) : out_(out) {}
 
-    /// Writes the line, and flushes.  Quotes, backslashes and what is not printable ASCII are
-    /// escaped, so that no request can forge a line.
+    /// Writes a line, and flushes.  It escapes quotes, backslashes and all that is not printable
+    /// ASCII, so that no request can forge a line.
     void line(std::string_view host, std::time_t when, std::string_view request, int status,
               std::uint64_t bytes);
 

@@ -6,7 +6,6 @@
 #include <asyncore/platform/error.hpp>
 
 #include <algorithm>
-#include <array>
 #include <cstdlib>
 #include <memory>
 #include <vector>
@@ -18,9 +17,7 @@ namespace http {
 
 namespace {
 
-constexpr std::size_t piece_size = 65536;
-
-// A FIFO would block the server until somebody writes to it; O_NONBLOCK opens it, to be refused.
+// O_NONBLOCK: to open a FIFO would block the server until another process writes to it.
 constexpr int flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | O_NOFOLLOW;
 
 [[noreturn]] void refuse(int error) {
@@ -28,12 +25,12 @@ constexpr int flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | O_NOFOLLOW;
     case ENOENT:
     case ENOTDIR:
     case ENAMETOOLONG:
-        throw http_error(404, "There is nothing of that name here.");
+        throw http_error(404, "There is no file of that name.");
     case EACCES:
     case EPERM:
     case ELOOP:
     case ENXIO:
-        throw http_error(403, "That cannot be read.");
+        throw http_error(403, "The file may not be read.");
     case EMFILE:
     case ENFILE:
     case ENOMEM:
@@ -43,63 +40,51 @@ constexpr int flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | O_NOFOLLOW;
     }
 }
 
+http_error outside() { return {403, "The path leads out of the folder that is served."}; }
+
 struct free_memory {
     void operator()(char* memory) const noexcept { std::free(memory); }
 };
 
-/// Absolute, without links; empty for the root of the file system.  Null: see errno.
+/// The path, absolute and without links; empty for the root of the file system.
+/// Returns: null if there is no such path; errno says why.
 std::unique_ptr<char, free_memory> real_path(const std::string& path) {
     std::unique_ptr<char, free_memory> real(::realpath(path.c_str(), nullptr));
     if (real && std::string_view(real.get()) == "/") *real = '\0';
     return real;
 }
 
+/// Takes "/name" off the front of `path`.  Returns: the name.
+std::string take_name(std::string_view& path) {
+    path.remove_prefix(1);
+    std::string name(path.substr(0, path.find('/')));
+    path.remove_prefix(name.size());
+    return name;
+}
+
 bool goes_up(std::string_view path) {
-    while (!path.empty()) {
-        path.remove_prefix(1);
-        const auto name = path.substr(0, path.find('/'));
-        if (name == "..") return true;
-        path.remove_prefix(name.size());
-    }
+    while (!path.empty())
+        if (take_name(path) == "..") return true;
     return false;
 }
 
-}  // namespace
-
-document_root::document_root(const std::string& folder) {
-    const auto real = real_path(folder);
-    if (!real) throw asyncore::platform::os_error(errno, folder);
-    name_ = real.get();
-    fd_.reset(::open((name_ + "/").c_str(), flags | O_DIRECTORY));
-    if (fd_.get() < 0) throw asyncore::platform::os_error(errno, folder);
-}
-
-opened document_root::open(const std::string& path) const {
-    if (goes_up(path)) throw http_error(403, "That lies outside.");
-    const auto real = real_path(name_ + path);
-    if (!real) refuse(errno);
-    std::string_view rest(real.get());
-    if (!rest.starts_with(name_) || (rest.size() > name_.size() && rest[name_.size()] != '/'))
-        throw http_error(403, "That lies outside.");
-    rest.remove_prefix(name_.size());
-
-    // Here is no link any more.  One that somebody puts in its way now is refused, not followed.
-    opened file;
-    file.fd.reset(::openat(fd_.get(), ".", flags | O_DIRECTORY));
-    while (file.fd.get() >= 0 && !rest.empty()) {
-        rest.remove_prefix(1);
-        const std::string name(rest.substr(0, rest.find('/')));
-        rest.remove_prefix(name.size());
-        const int directory = rest.empty() ? 0 : O_DIRECTORY;
-        file.fd = unique_fd(::openat(file.fd.get(), name.c_str(), flags | directory));
+/// Opens the file at `path` below the folder `root`.  The path has no symbolic link.  A link that
+/// another process puts into it meanwhile is refused, not followed.
+unique_fd open_below(int root, std::string_view path) {
+    unique_fd fd(::openat(root, ".", flags | O_DIRECTORY));
+    if (fd.get() < 0) refuse(errno);
+    while (!path.empty()) {
+        const auto name = take_name(path);
+        const int folder = path.empty() ? 0 : O_DIRECTORY;
+        unique_fd next(::openat(fd.get(), name.c_str(), flags | folder));
+        if (next.get() < 0) refuse(errno);
+        fd = std::move(next);
     }
-    if (file.fd.get() < 0 || ::fstat(file.fd.get(), &file.about) < 0) refuse(errno);
-    if (!S_ISREG(file.about.st_mode) && !file.is_folder())
-        throw http_error(403, "That is neither a file nor a folder.");
-    return file;
+    return fd;
 }
 
-std::string folder_index(const opened& folder) {
+/// The names in a folder, sorted.  The name of a folder ends in a slash.
+std::vector<std::string> names_in(const opened& folder) {
     unique_fd copy(::openat(folder.fd.get(), ".", flags | O_DIRECTORY));
     if (copy.get() < 0) refuse(errno);
     const std::unique_ptr<DIR, int (*)(DIR*)> entries(::fdopendir(copy.get()), ::closedir);
@@ -115,9 +100,66 @@ std::string folder_index(const opened& folder) {
         names.push_back(S_ISDIR(about.st_mode) ? name + '/' : name);
     }
     std::sort(names.begin(), names.end());
+    return names;
+}
 
+struct media {
+    std::string_view suffix, type;
+};
+constexpr media media_types[] = {
+    {"CSS", "text/css; charset=utf-8"},
+    {"GIF", "image/gif"},
+    {"GZ", "application/gzip"},
+    {"HTM", "text/html; charset=utf-8"},
+    {"HTML", "text/html; charset=utf-8"},
+    {"ICO", "image/x-icon"},
+    {"JPEG", "image/jpeg"},
+    {"JPG", "image/jpeg"},
+    {"JS", "text/javascript; charset=utf-8"},
+    {"JSON", "application/json"},
+    {"MD", "text/markdown; charset=utf-8"},
+    {"MP3", "audio/mpeg"},
+    {"MP4", "video/mp4"},
+    {"PDF", "application/pdf"},
+    {"PNG", "image/png"},
+    {"SVG", "image/svg+xml"},
+    {"TXT", "text/plain; charset=utf-8"},
+    {"WASM", "application/wasm"},
+    {"WEBP", "image/webp"},
+    {"WOFF2", "font/woff2"},
+    {"XML", "application/xml"},
+    {"ZIP", "application/zip"},
+};
+
+}  // namespace
+
+document_root::document_root(const std::string& folder) {
+    const auto real = real_path(folder);
+    if (!real) throw asyncore::platform::os_error(errno, folder);
+    name_ = real.get();
+    fd_.reset(::open((name_ + "/").c_str(), flags | O_DIRECTORY));
+    if (fd_.get() < 0) throw asyncore::platform::os_error(errno, folder);
+}
+
+opened document_root::open(const std::string& path) const {
+    if (goes_up(path)) throw outside();
+    const auto real = real_path(name_ + path);
+    if (!real) refuse(errno);
+    std::string_view below(real.get());
+    if (!below.starts_with(name_)) throw outside();
+    below.remove_prefix(name_.size());
+    if (!below.empty() && below[0] != '/') throw outside();
+
+    opened file{open_below(fd_.get(), below)};
+    if (::fstat(file.fd.get(), &file.about) < 0) refuse(errno);
+    if (!S_ISREG(file.about.st_mode) && !file.is_folder())
+        throw http_error(403, "The path names neither a file nor a folder.");
+    return file;
+}
+
+std::string folder_index(const opened& folder) {
     std::string list = "<ul>\n";
-    for (const std::string_view name : names) {
+    for (const std::string_view name : names_in(folder)) {
         const bool is_folder = name.ends_with('/');
         const auto bare = name.substr(0, name.size() - (is_folder ? 1 : 0));
         list.append("<li><a href=\"").append(percent_encoded(bare)).append(is_folder ? "/" : "");
@@ -127,37 +169,10 @@ std::string folder_index(const opened& folder) {
 }
 
 std::string_view media_type(std::string_view path) {
-    struct known {
-        std::string_view suffix, type;
-    };
-    static constexpr std::array types{
-        known{"CSS", "text/css; charset=utf-8"},
-        known{"GIF", "image/gif"},
-        known{"GZ", "application/gzip"},
-        known{"HTM", "text/html; charset=utf-8"},
-        known{"HTML", "text/html; charset=utf-8"},
-        known{"ICO", "image/x-icon"},
-        known{"JPEG", "image/jpeg"},
-        known{"JPG", "image/jpeg"},
-        known{"JS", "text/javascript; charset=utf-8"},
-        known{"JSON", "application/json"},
-        known{"MD", "text/markdown; charset=utf-8"},
-        known{"MP3", "audio/mpeg"},
-        known{"MP4", "video/mp4"},
-        known{"PDF", "application/pdf"},
-        known{"PNG", "image/png"},
-        known{"SVG", "image/svg+xml"},
-        known{"TXT", "text/plain; charset=utf-8"},
-        known{"WASM", "application/wasm"},
-        known{"WEBP", "image/webp"},
-        known{"WOFF2", "font/woff2"},
-        known{"XML", "application/xml"},
-        known{"ZIP", "application/zip"},
-    };
     const auto name = path.substr(path.rfind('/') + 1);
     const auto dot = name.rfind('.');
     const auto suffix = dot == name.npos ? "" : upper(name.substr(dot + 1));
-    for (const auto& each : types)
+    for (const auto& each : media_types)
         if (each.suffix == suffix) return each.type;
     return "application/octet-stream";
 }

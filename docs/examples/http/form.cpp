@@ -16,7 +16,7 @@ void add(form& fields, std::string name, std::string value) {
     fields.emplace_back(std::move(name), std::move(value));
 }
 
-/// name=value&name=value
+/// Parses "name=value&name=value".
 form parse_urlencoded(std::string_view body) {
     form fields;
     while (!body.empty()) {
@@ -30,31 +30,51 @@ form parse_urlencoded(std::string_view body) {
     return fields;
 }
 
-/// Parts, each with headers of its own, between lines of "--boundary"; the last one is
-/// "--boundary--".
+http_error broken() { return {400, "The multipart body is broken."}; }
+
+struct part {
+    std::string_view head, content;
+};
+
+/// Takes a part, and the delimiter behind it, off the front of `body`.
+part take_part(std::string_view& body, std::string_view delimiter) {
+    const auto head_end = body.find("\r\n\r\n");
+    if (!body.starts_with("\r\n") || head_end == body.npos) throw broken();
+    // If a part has no content, the \r\n of its empty line may be the \r\n of the delimiter.
+    const auto end = body.find(delimiter, head_end + 2);
+    if (end == body.npos) throw broken();
+    const auto content = std::min(head_end + 4, end);
+    // If a part has no head, its first line is the empty line.
+    const auto head_size = std::max<std::size_t>(head_end, 2) - 2;
+    const part found{body.substr(2, head_size), body.substr(content, end - content)};
+    body.remove_prefix(end + delimiter.size());
+    return found;
+}
+
+void add_part(form& fields, const part& added) {
+    const headers head(added.head);
+    const auto about = head.getheader("content-disposition").value_or("");
+    const auto file = parameter(about, "filename");
+    auto value = file ? *file + ", " + std::to_string(added.content.size()) + " bytes"
+                      : std::string(added.content);
+    add(fields, parameter(about, "name").value_or(""), std::move(value));
+}
+
+/// Parses parts, each with header lines of its own, between lines of "--boundary".  The last such
+/// line is "--boundary--".
 form parse_multipart(std::string_view body, const std::string& boundary) {
-    const http_error broken(400, "The multipart body is broken.");
-    if (boundary.empty() || boundary.size() > 70) throw broken;
-    const auto line = "--" + boundary;
-    const auto begin = body.starts_with(line) ? 0 : body.find("\r\n" + line);
-    if (begin == body.npos) throw broken;
-    body.remove_prefix(begin + line.size() + (begin == 0 ? 0 : 2));
+    if (boundary.empty() || boundary.size() > 70) throw broken();
+    const auto line = "--" + boundary, delimiter = "\r\n" + line;
+    if (!body.starts_with(line)) {
+        const auto before = body.find(delimiter);
+        if (before == body.npos) throw broken();
+        body.remove_prefix(before + 2);
+    }
+    body.remove_prefix(line.size());
 
     form fields;
-    while (!body.starts_with("--")) {
-        const auto head_end = body.find("\r\n\r\n");
-        const auto end = body.find("\r\n" + line, head_end == body.npos ? 0 : head_end + 2);
-        if (!body.starts_with("\r\n") || head_end == body.npos || end == body.npos) throw broken;
-        const headers head(body.substr(2, head_end - std::min<std::size_t>(head_end, 2)));
-        const auto first = std::min(head_end + 4, end);
-        auto value = std::string(body.substr(first, end - first));
-        const auto about = head.getheader("content-disposition").value_or("");
-        if (const auto file = parameter(about, "filename"))
-            value = *file + ", " + std::to_string(value.size()) + " bytes";
-        add(fields, parameter(about, "name").value_or(""), std::move(value));
-        body.remove_prefix(end + 2 + line.size());
-    }
-    if (body.size() > 2 && !body.starts_with("--\r\n")) throw broken;
+    while (!body.starts_with("--")) add_part(fields, take_part(body, delimiter));
+    if (body.size() > 2 && !body.starts_with("--\r\n")) throw broken();
     return fields;
 }
 

@@ -11,8 +11,10 @@ namespace {
 
 http_error bad_request(const std::string& why) { return {400, why}; }
 
-/// Takes what stands before `separator` off the front of `text`; all of it, if there is none.
-std::string_view split(std::string_view& text, std::string_view separator) {
+/// Takes the text before `separator`, and `separator`, off the front of `text`; all of `text` if it
+/// has no separator.
+/// Returns: the text before `separator`.
+std::string_view take_until(std::string_view& text, std::string_view separator) {
     const auto at = text.find(separator);
     const auto first = text.substr(0, at);
     text.remove_prefix(at == text.npos ? text.size() : at + separator.size());
@@ -20,10 +22,10 @@ std::string_view split(std::string_view& text, std::string_view separator) {
 }
 
 bool is_token(std::string_view text) {
-    constexpr std::string_view others = "!#$%&'*+-.^_`|~";
+    constexpr std::string_view punctuation = "!#$%&'*+-.^_`|~";
     return !text.empty() && std::all_of(text.begin(), text.end(), [&](char c) {
         return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-               others.find(c) != others.npos;
+               punctuation.find(c) != punctuation.npos;
     });
 }
 
@@ -31,47 +33,62 @@ bool is_digits(std::string_view text) {
     return !text.empty() && text.find_first_not_of("0123456789") == text.npos;
 }
 
+bool is_version(std::string_view text) {
+    return text.size() == 8 && text.starts_with("HTTP/") && is_digits(text.substr(5, 1)) &&
+           text[6] == '.' && is_digits(text.substr(7));
+}
+
+/// Takes a quoted string off the front of `text`.  Returns: its content.
+std::string take_quoted(std::string_view& text) {
+    std::string content;
+    text.remove_prefix(1);
+    while (!text.empty() && text[0] != '"') {
+        // Only \" is an escape: some clients send paths with backslashes as they are.
+        if (text.starts_with("\\\"")) text.remove_prefix(1);
+        content += text[0];
+        text.remove_prefix(1);
+    }
+    return content;
+}
+
+/// Takes the value of a parameter, and the semicolon behind it, off the front of `text`.
+std::string take_value(std::string_view& text) {
+    text.remove_prefix(std::min(text.find_first_not_of(" \t"), text.size()));
+    if (!text.starts_with('"')) return std::string(stripped(take_until(text, ";")));
+    auto value = take_quoted(text);
+    take_until(text, ";");
+    return value;
+}
+
 }  // namespace
 
 std::string_view reason(int status) {
-    switch (status) {
-    case 200:
-        return "OK";
-    case 301:
-        return "Moved Permanently";
-    case 400:
-        return "Bad Request";
-    case 403:
-        return "Forbidden";
-    case 404:
-        return "Not Found";
-    case 408:
-        return "Request Timeout";
-    case 411:
-        return "Length Required";
-    case 413:
-        return "Content Too Large";
-    case 431:
-        return "Request Header Fields Too Large";
-    case 500:
-        return "Internal Server Error";
-    case 501:
-        return "Not Implemented";
-    case 503:
-        return "Service Unavailable";
-    case 505:
-        return "HTTP Version Not Supported";
-    default:
-        return "Unknown";
-    }
+    static constexpr std::pair<int, std::string_view> reasons[] = {
+        {200, "OK"},
+        {301, "Moved Permanently"},
+        {400, "Bad Request"},
+        {403, "Forbidden"},
+        {404, "Not Found"},
+        {408, "Request Timeout"},
+        {411, "Length Required"},
+        {413, "Content Too Large"},
+        {431, "Request Header Fields Too Large"},
+        {500, "Internal Server Error"},
+        {501, "Not Implemented"},
+        {503, "Service Unavailable"},
+        {505, "HTTP Version Not Supported"},
+    };
+    for (const auto& [code, text] : reasons)
+        if (code == status) return text;
+    return "Unknown";
 }
 
 headers::headers(std::string_view lines) {
     while (!lines.empty()) {
-        auto value = split(lines, "\r\n");
+        auto value = take_until(lines, "\r\n");
         if (value.find(':') == value.npos) throw bad_request("A header has no colon.");
-        const auto name = split(value, ":");
-        // A space before the colon, or a folded line, is read in two ways by two servers.
+        const auto name = take_until(value, ":");
+        // Servers do not agree on how to read a space before the colon, or a folded line.
         if (!is_token(name)) throw bad_request("A header has a bad name.");
         fields_.emplace_back(upper(name), stripped(value));
     }
@@ -95,13 +112,12 @@ request::request(std::string_view head) {
     if (head.ends_with('\r')) throw bad_request("A line ends in two carriage returns.");
     // Some clients send an empty line after the body of the last request.
     if (head.starts_with("\r\n")) head.remove_prefix(2);
-    auto line = split(head, "\r\n");
-    op = split(line, " ");
-    target = split(line, " ");
+    auto line = take_until(head, "\r\n");
+    op = take_until(line, " ");
+    target = take_until(line, " ");
     version = line;
-    if (!is_token(op) || target.empty()) throw bad_request("The first line is no request.");
-    if (version.size() != 8 || !version.starts_with("HTTP/") || !is_digits(version.substr(5, 1)) ||
-        version[6] != '.' || !is_digits(version.substr(7)))
+    if (!is_token(op) || target.empty()) throw bad_request("The first line is not a request.");
+    if (!is_version(version))
         throw bad_request("The first line does not end in a version of HTTP.");
     if (version[5] != '1') throw http_error(505, "This server speaks HTTP/1.0.");
     fields = headers(head);
@@ -109,13 +125,13 @@ request::request(std::string_view head) {
 
 std::string request::path() const {
     std::string_view rest = target;
-    if (upper(rest.substr(0, 7)) == "HTTP://") {  // "http://host/path", as for a proxy
+    if (upper(rest.substr(0, 7)) == "HTTP://") {  // "http://host/path": so a client asks a proxy
         rest.remove_prefix(std::min(rest.find_first_of("/?", 7), rest.size()));
         if (!rest.starts_with('/')) rest = "/";
     }
-    auto path = percent_decoded(split(rest, "?"));
+    auto path = percent_decoded(take_until(rest, "?"));
     if (!path || !path->starts_with('/'))
-        throw bad_request("The target of the request is no path.");
+        throw bad_request("The target of the request is not a path.");
     if (path->find('\0') != path->npos) throw bad_request("The path has a zero byte in it.");
     return *path;
 }
@@ -132,7 +148,8 @@ bool may_be_head(char before, std::string_view data) {
 
 std::uint64_t content_length(const headers& fields, std::uint64_t most) {
     const auto text = fields.getheader("content-length");
-    // There is no length for a body in chunks.  Both together is how requests are smuggled.
+    // A body in chunks has no Content-Length.  An attacker sends both, so that two servers on the
+    // way see two different requests.
     if (fields.count("transfer-encoding") != 0 && text)
         throw bad_request("There are two lengths, Content-Length and Transfer-Encoding.");
     if (!text) throw http_error(411, "A body needs a Content-Length.");
@@ -146,22 +163,10 @@ std::uint64_t content_length(const headers& fields, std::uint64_t most) {
 }
 
 std::optional<std::string> parameter(std::string_view header, std::string_view name) {
-    split(header, ";");
+    take_until(header, ";");
     while (!header.empty()) {
-        const auto key = upper(stripped(split(header, "=")));
-        std::string value;
-        header = header.substr(std::min(header.find_first_not_of(" \t"), header.size()));
-        if (header.starts_with('"')) {
-            for (header.remove_prefix(1); !header.empty() && header[0] != '"';
-                 header.remove_prefix(1)) {
-                // Only \" is an escape: some clients send paths with backslashes as they are.
-                if (header.starts_with("\\\"")) header.remove_prefix(1);
-                value += header[0];
-            }
-            split(header, ";");
-        } else {
-            value = stripped(split(header, ";"));
-        }
+        const auto key = upper(stripped(take_until(header, "=")));
+        auto value = take_value(header);
         if (key == upper(name)) return value;
     }
     return std::nullopt;

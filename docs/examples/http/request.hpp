@@ -1,4 +1,4 @@
-// The first line and the headers of a request, and what may be wrong with them.
+// The head of a request: its first line and its header lines, and the errors in them.
 #pragma once
 
 #include <cstdint>
@@ -11,24 +11,26 @@
 
 namespace http {
 
-/// "Not Found" for 404.
+/// The text for a status: "Not Found" for 404.
 std::string_view reason(int status);
 
-/// Thrown anywhere in the handling of a request: the answer is this status.
+/// Thrown anywhere while a request is handled.  The server answers with this status.
 class http_error : public std::runtime_error {
 public:
     http_error(int code, const std::string& why) : std::runtime_error(why), status(code) {}
     int status;
 };
 
-/// Header lines.  Python: the mimetools.Message of 2.x, whose getheader() the manual uses.
+/// The header lines.
+/// Python: the mimetools.Message of 2.x, whose getheader() the manual uses.
 class headers {
 public:
     headers() = default;
-    /// Throws: http_error 400 for lines that are no headers, folded ones among them.
+    /// Throws: http_error 400 for a line that is not a header, or is folded.
     explicit headers(std::string_view lines);
-    /// The value of the first one of that name, in whatever case.
+    /// The value of the first header of that name.  Upper and lower case are the same.
     std::optional<std::string> getheader(std::string_view name) const;
+    /// How many headers have that name.
     std::size_t count(std::string_view name) const;
 
 private:
@@ -36,30 +38,32 @@ private:
 };
 
 struct request {
-    std::string op;      // the method, as it was written
-    std::string target;  // most often "/path?query"
+    std::string op;      // the method, as the client wrote it
+    std::string target;  // usually "/path?query"
     std::string version;
     headers fields;
 
     request() = default;
-    /// What stood before the empty line.
-    /// Throws: http_error, 400 or 505.
+    /// Parses a head without its empty line.
+    /// Throws: http_error 400 or 505.
     explicit request(std::string_view head);
 
-    /// The target's path: decoded, without the query; begins with a slash.
+    /// The path of the target, decoded and without the query.  It begins with a slash.
     /// Throws: http_error 400.
     std::string path() const;
 };
 
-/// Whether `data`, which follows the byte `before`, may be part of a head: no control characters,
-/// and no line end but \r\n.  Who asks early need not wait for an empty line that never comes.
+/// Whether `data`, which follows the byte `before`, can be part of a head: it has no control
+/// character and no line end but \r\n.  So the server refuses bytes that are wrong when they come,
+/// and need not wait for the empty line at the end.
 bool may_be_head(char before, std::string_view data);
 
 /// Content-Length as a number.
-/// Throws: http_error: 411 if there is none, 400 if it is not one number, 413 if over `most`.
+/// Throws: http_error: 411 if it is missing; 400 if it is not a number, or is there twice; 413 if
+///         it is more than `most`.
 std::uint64_t content_length(const headers& fields, std::uint64_t most);
 
-/// The parameter `name` of a header like `form-data; name="a"`.
+/// The value of the parameter `name` in a header like `form-data; name="a"`.
 std::optional<std::string> parameter(std::string_view header, std::string_view name);
 
 }  // namespace http

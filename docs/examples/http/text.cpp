@@ -13,7 +13,8 @@ int hex_digit(char c) {
     return -1;
 }
 
-/// The byte that the escape at the beginning of `text` stands for.
+/// The byte that an escape at the beginning of `text` stands for.
+/// Returns: nothing if there is no escape.
 std::optional<char> escaped_byte(std::string_view text) {
     if (text.size() < 3 || text[0] != '%') return std::nullopt;
     const int high = hex_digit(text[1]), low = hex_digit(text[2]);
@@ -84,27 +85,13 @@ std::string form_decoded(std::string_view text) {
 }
 
 std::string html_escaped(std::string_view text) {
+    constexpr std::string_view special = "&<>\"'";
+    constexpr std::string_view names[] = {"&amp;", "&lt;", "&gt;", "&quot;", "&#39;"};
     std::string result;
     for (const char c : text) {
-        switch (c) {
-        case '&':
-            result += "&amp;";
-            break;
-        case '<':
-            result += "&lt;";
-            break;
-        case '>':
-            result += "&gt;";
-            break;
-        case '"':
-            result += "&quot;";
-            break;
-        case '\'':
-            result += "&#39;";
-            break;
-        default:
-            result += c;
-        }
+        const auto at = special.find(c);
+        if (at == special.npos) result += c;
+        else result += names[at];
     }
     return result;
 }

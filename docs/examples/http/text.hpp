@@ -1,4 +1,4 @@
-// Text as URLs, HTML and HTTP write it.
+// How URLs, HTML and HTTP write text.
 #pragma once
 
 #include <ctime>
@@ -8,26 +8,27 @@
 
 namespace http {
 
-/// ASCII only, whatever the locale.
+/// Changes ASCII letters only, whatever the locale is.
 std::string upper(std::string_view text);
-std::string_view stripped(std::string_view text);  // of spaces and tabs at both ends
+/// Without the spaces and tabs at both ends.
+std::string_view stripped(std::string_view text);
 
-/// "%41" becomes "A", once: "%2541" becomes "%41".
+/// "%41" becomes "A".  It decodes once: "%2541" becomes "%41".
 /// Returns: nothing if a '%' is not followed by two hexadecimal digits.
 std::optional<std::string> percent_decoded(std::string_view text);
-/// Everything but letters, digits and -._~ is encoded, so that the result may stand in any part of
-/// a URL and in a header.
+/// Encodes all but letters, digits and -._~, so that the result can stand in any part of a URL and
+/// in a header.
 std::string percent_encoded(std::string_view text);
-/// As a form does it: "+" is a space, and a '%' that begins nothing stands for itself.
+/// Decodes as a form does: "+" is a space, and a '%' that begins no escape stays.
 std::string form_decoded(std::string_view text);
 
-/// For text and for attribute values in double or single quotes.
+/// For text, and for attribute values in double or single quotes.
 std::string html_escaped(std::string_view text);
 
 /// "Thu, 01 Jan 1970 00:00:00 GMT"
 std::string http_date(std::time_t when);
 
-/// "<!DOCTYPE html>..." around `body`, which is HTML; `title` is plain text.
+/// A page with `body`, which is HTML, below `title`, which is plain text.
 std::string html_page(std::string_view title, std::string_view body);
 
 }  // namespace http

@@ -1,4 +1,4 @@
-// Python: email._header_value_parser, as much of it as reads an address.
+// Python: email/_header_value_parser.py, the part that reads addresses.
 #pragma once
 
 #include <optional>
@@ -9,16 +9,16 @@
 
 namespace addr_spec {
 
-/// The text is no address.  Python: email.errors.HeaderParseError.
+/// The text is not an address.  Python: email.errors.HeaderParseError.
 class HeaderParseError : public std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
-/// The address at the beginning of `value`, and the rest of it.
-/// Throws: HeaderParseError; std::out_of_range where Python's parser runs off the end with an
-///         IndexError; std::logic_error where it trips over itself in another way.
+/// Returns: the address at the beginning of `value`, and the rest of `value`.
+/// Throws:  HeaderParseError; std::out_of_range where Python's parser raises an IndexError;
+///          std::logic_error where Python's parser fails in another way.
 std::pair<std::string, std::string> get_addr_spec(std::string_view value);
-/// The same for one between < and >; <> is one too.
+/// The same for an address between < and >.  "<>" is an address too.
 std::pair<std::string, std::string> get_angle_addr(std::string_view value);
 
 }  // namespace addr_spec

@@ -2,7 +2,8 @@
 //
 //     smtpd [-n] [-c CLASS] [-s SIZE] [-u] [-d] [localhost:localport [remotehost:remoteport]]
 //
-// With local port 0 the system picks one, and "PORT n" goes to standard error.
+// With local port 0 the system picks a free port, and the program prints "PORT n" to standard
+// error.
 #include <functional>
 #include <iostream>
 #include <map>
@@ -26,7 +27,7 @@ std::unique_ptr<SMTPServer> make(const address& localaddr, const address& remote
     return std::make_unique<Server>(localaddr, remoteaddr, given);
 }
 
-/// What -c can name.  Python finds any class in any module; add yours here.
+/// The classes that -c can name.  Python finds any class in any module; add yours here.
 const std::map<std::string, maker> classes = {
     {"SMTPServer", make<SMTPServer>},
     {"DebuggingServer", make<DebuggingServer>},
@@ -34,7 +35,7 @@ const std::map<std::string, maker> classes = {
 };
 
 address address_of(const std::string& host, std::int64_t port) {
-    // Python's getaddrinfo() knows no empty name; here it would be every interface.
+    // Python's getaddrinfo() refuses an empty name.  In an address it would mean every interface.
     if (host.empty()) throw std::out_of_range("Name or service not known");
     if (port < 0 || port > 65535) throw std::out_of_range("port must be 0-65535.");
     return {host, static_cast<std::uint16_t>(port)};
@@ -49,22 +50,28 @@ void become_nobody() {
     throw asyncore::SystemExit{1};
 }
 
+/// The maker of the class `name`, which may stand behind "smtpd.".
+const maker& maker_of(std::string name) {
+    std::string mod = "__main__";
+    const auto lastdot = name.rfind('.');
+    if (lastdot != name.npos) {
+        mod = name.substr(0, lastdot);
+        if (mod != "smtpd") throw std::out_of_range("No module named '" + mod + "'");
+        name.erase(0, lastdot + 1);
+    }
+    const auto class_ = classes.find(name);
+    if (class_ == classes.end())
+        throw py::AttributeError("module '" + mod + "' has no attribute '" + name + "'");
+    return class_->second;
+}
+
 void run(const list& argv) {
     const auto options = parseargs(argv);
-    auto classname = options.classname;
-    std::string mod = "__main__";
-    if (const auto lastdot = classname.rfind('.'); lastdot != classname.npos) {
-        mod = classname.substr(0, lastdot);
-        if (mod != "smtpd") throw std::out_of_range("No module named '" + mod + "'");
-        classname.erase(0, lastdot + 1);
-    }
-    const auto class_ = classes.find(classname);
-    if (class_ == classes.end())
-        throw py::AttributeError("module '" + mod + "' has no attribute '" + classname + "'");
-    const auto proxy = class_->second(
-        address_of(options.localhost, options.localport),
-        address_of(options.remotehost, options.remoteport),
-        {.data_size_limit = options.size_limit, .enable_SMTPUTF8 = options.enable_SMTPUTF8});
+    const auto& class_ = maker_of(options.classname);
+    const auto proxy =
+        class_(address_of(options.localhost, options.localport),
+               address_of(options.remotehost, options.remoteport),
+               {.data_size_limit = options.size_limit, .enable_SMTPUTF8 = options.enable_SMTPUTF8});
     if (options.localport == 0)
         std::cerr << "PORT " << proxy->socket.getsockname().port() << std::endl;
     if (options.setuid) become_nobody();

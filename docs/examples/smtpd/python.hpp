@@ -1,6 +1,6 @@
 // What the port needs of Python itself: the methods of str and bytes, repr(), print(), getfqdn()
-// and getopt.  Text is UTF-8 in a std::string, so are bytes; which of the two it is, is known by
-// whoever holds it.
+// and getopt.  Both str and bytes are a std::string here, and str is UTF-8.  The code that has a
+// string knows which of the two it is.
 #pragma once
 
 #include <asyncore/platform/address.hpp>
@@ -19,12 +19,12 @@ namespace py {
 using asyncore::platform::address;
 using list = std::vector<std::string>;
 
-/// Python: ValueError is std::invalid_argument here; UnicodeError derives from it in both.
+/// Python: derives from ValueError, which is std::invalid_argument here.
 class UnicodeError : public std::invalid_argument {
     using std::invalid_argument::invalid_argument;
 };
 
-/// Python: AttributeError and TypeError, which C++ has no use for; only the port's own mistakes.
+/// Python: AttributeError, where the port raises it as Python does.
 class AttributeError : public std::logic_error {
     using std::logic_error::logic_error;
 };
@@ -32,33 +32,37 @@ class AttributeError : public std::logic_error {
 // str and bytes
 
 /// Python: bytes.decode('utf-8').
-/// Throws: UnicodeError, also for surrogates, as Python does.
+/// Throws: UnicodeError.  As in Python, surrogates are an error too.
 const std::string& decode_utf8(const std::string& bytes);
 /// Python: str.encode('ascii').
 /// Throws: UnicodeError.
 std::string_view encode_ascii(std::string_view text);
 
-/// The next character of UTF-8, taken off the front; a byte that is none stands for itself.
+/// Takes the next character of UTF-8 off the front.  For a byte that is not UTF-8 it returns
+/// 0x110000 plus the byte.
 char32_t next(std::string_view& text);
 
 bool isspace(char32_t c);
-bool isalnum(std::string_view text);       // False if it is empty; so is isdigit()
-bool isdigit(std::string_view text);       // Differs: ASCII digits only
-std::string upper(std::string_view text);  // Differs: letter by letter: "ß" stays
+bool isalnum(std::string_view text);
+/// Differs: only ASCII digits count.
+bool isdigit(std::string_view text);
+/// Differs: each letter becomes a single letter, so "ß" stays.
+std::string upper(std::string_view text);
 std::string_view lstrip(std::string_view text);
 std::string_view strip(std::string_view text);
-list split(std::string_view text);  // at white space
+/// Splits at white space.
+list split(std::string_view text);
 list split(std::string_view text, std::string_view separator);
 std::string join(std::string_view separator, const list& parts);
 list splitlines_of_str(std::string_view text);
 list splitlines_of_bytes(std::string_view bytes);
-/// Python: int().  A number too large is the largest there is.
+/// Python: int().  Differs: a number that is too large becomes the largest long long.
 /// Throws: std::invalid_argument.
 long long to_int(std::string_view text);
 
 // repr() and print()
 
-/// What prints as repr(value) does, at the time it is printed.
+/// Prints as repr(value) does.  It makes the text only when it is printed.
 template <class Value>
 struct repr {
     explicit repr(const Value& shown, bool as_bytes = false) : value(shown), is_bytes(as_bytes) {}
@@ -78,7 +82,8 @@ std::ostream& operator<<(std::ostream& out, const repr<Value>& what) {
     return out ? out << repr_of(what.value, what.is_bytes) : out;
 }
 
-/// Python: print(first, *rest, file=out).  A stream without a buffer costs nothing.
+/// Python: print(first, *rest, file=out).  It does nothing for a stream without a buffer, which is
+/// how debugging is off.
 template <class First, class... Rest>
 void print(std::ostream& out, const First& first, const Rest&... rest) {
     if (!out) return;

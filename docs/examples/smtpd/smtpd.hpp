@@ -1,7 +1,10 @@
-// Python: Lib/smtpd.py of 3.11, class by class and in its order.
+// Python: Lib/smtpd.py of 3.11, with its classes in their order.
 //
-// An SMTP server (RFC 5321, with the SIZE of RFC 1870 and the SMTPUTF8 of RFC 6531).  Derive from
+// This is an SMTP server: RFC 5321, with SIZE of RFC 1870 and SMTPUTF8 of RFC 6531.  Derive from
 // SMTPServer and override process_message(); DebuggingServer and PureProxy show how.
+//
+// smtpd_channel.cpp and smtpd_commands.cpp define SMTPChannel; smtpd_servers.cpp defines the
+// servers; smtpd.cpp defines the rest.
 #pragma once
 
 #include <asynchat/asynchat.hpp>
@@ -28,28 +31,32 @@ using py::list;
 extern std::string program;  // argv[0], for usage()
 inline constexpr std::string_view version = "Python SMTP proxy version 0.3";  // Python: __version__
 
-/// Where debugging prints go.
+/// Debugging messages go to DEBUGSTREAM, which is Devnull unless the program has the option -d.
 extern std::ostream Devnull;
 extern std::ostream* DEBUGSTREAM;
 inline constexpr std::string_view NEWLINE = "\n";
 inline constexpr std::string_view COMMASPACE = ", ";
 inline constexpr std::int64_t DATA_SIZE_DEFAULT = 33554432;
 
-/// Prints how to call the program, and `msg`, to standard error.
+/// Prints how to start the program, and `msg`, to standard error.
 /// Throws: asyncore::SystemExit.
 [[noreturn]] void usage(int code, const std::string& msg = "");
 
-/// The keyword arguments of both classes, with Python's defaults.  A limit of 0 is Python's None.
+/// The keyword arguments of SMTPChannel and SMTPServer, with Python's defaults.  A limit of 0 is
+/// Python's None.
 struct keywords {
     std::int64_t data_size_limit = DATA_SIZE_DEFAULT;
     asyncore::channel_map* map = nullptr;
     bool enable_SMTPUTF8 = false;
     bool decode_data = false;
+
+    /// Throws: std::invalid_argument if both decode_data and enable_SMTPUTF8 are set.
+    void check_() const;
 };
 
-/// The argument of a command.  None: there was none, not even a space.
+/// The argument of a command.  It is nothing (Python: None) if the command ends without a space.
 using argument = std::optional<std::string>;
-/// Python: a dict; the value of a parameter that has none is True.
+/// Python: a dict, where a parameter without a value has the value True.  Here it has nothing.
 using parameters = std::map<std::string, std::optional<std::string>, std::less<>>;
 
 class SMTPServer;
@@ -60,8 +67,8 @@ public:
     static constexpr int DATA = 1;
 
     std::int64_t command_size_limit = 512;
-    /// By command.  As in Python there is one for all channels of the process, which each new one
-    /// clears, and which keeps whatever it was asked for.  Python: a defaultdict.
+    /// The limits by command.  As in Python, all channels of the process share them, and each new
+    /// channel clears them.  Python: a defaultdict, which keeps each key that it was asked for.
     struct limit_of_512 {
         std::int64_t value = 512;
         operator std::int64_t() const { return value; }
@@ -70,7 +77,7 @@ public:
     static inline std::map<std::string, limit_of_512> command_size_limits;
     virtual std::int64_t max_command_size_limit() const;
 
-    SMTPServer* smtp_server;  // never null; must live longer than its channels
+    SMTPServer* smtp_server;  // never null; the server must live longer than its channels
     socket_t& conn = socket;
     std::int64_t data_size_limit;
     bool enable_SMTPUTF8;
@@ -81,7 +88,7 @@ public:
     static constexpr std::string_view _newline = NEWLINE;
 
     int smtp_state = COMMAND;
-    std::string mailfrom;  // None is empty
+    std::string mailfrom;  // empty: None
     list rcpttos;
     list mail_options, rcpt_options;
     bool require_SMTPUTF8 = false;
@@ -99,8 +106,9 @@ public:
     void _set_post_data_state();
     void _set_rset_state();
 
-    // The names of long ago.  Python warns when they are used, C++ when that is compiled; two
-    // underscores are not for us to have, so these begin with one.
+    // These names are deprecated.  Python warns when a program uses such a name, C++ when the
+    // program is compiled.  In Python they begin with two underscores, which C++ reserves; here
+    // they begin with a single underscore.
     // clang-format off
     [[deprecated("use smtp_server")]] SMTPServer*& _server() { return smtp_server; }
     [[deprecated("use received_lines")]] list& _line() { return received_lines; }
@@ -116,7 +124,7 @@ public:
     // clang-format on
 
     /// Sends a line of text.
-    /// Throws: py::UnicodeError for what is not ASCII, unless the client asked for SMTPUTF8.
+    /// Throws: py::UnicodeError if it is not ASCII and the client did not ask for SMTPUTF8.
     void push(std::string_view msg) override;
     void collect_incoming_data(std::string_view data) override;
     void found_terminator() override;
@@ -124,8 +132,9 @@ public:
     // SMTP and ESMTP commands.
 
     using method = void (SMTPChannel::*)(const argument& arg);
-    /// The method for a command, or null.  Python: getattr(self, 'smtp_' + command, None).  A class
-    /// with more commands overrides it, and says static_cast<method>(&its_class::smtp_XTRA).
+    /// The method for a command, or null.  A class that adds a command overrides getattr(), and
+    /// returns static_cast<method>(&its_class::smtp_XTRA) for it.
+    /// Python: getattr(self, 'smtp_' + command, None).
     virtual method getattr(std::string_view command) const;
 
     virtual void smtp_HELO(const argument& arg);
@@ -133,8 +142,9 @@ public:
     virtual void smtp_NOOP(const argument& arg);
     virtual void smtp_QUIT(const argument& arg);
     std::string _strip_command_keyword(std::string_view keyword, const std::string& arg);
-    /// The address, empty if there is none, and what follows it.
+    /// Returns: the address, which is empty if there is none, and the text behind it.
     std::pair<std::string, std::string> _getaddr(const std::string& arg);
+    /// Returns: nothing if the parameters are not well-formed.
     std::optional<parameters> _getparams(const list& params);
     virtual void smtp_HELP(const argument& arg);
     virtual void smtp_VRFY(const argument& arg);
@@ -143,18 +153,25 @@ public:
     virtual void smtp_RSET(const argument& arg);
     virtual void smtp_DATA(const argument& arg);
     virtual void smtp_EXPN(const argument& arg);
+
+private:
+    void found_command_(const std::string& line);
+    void found_message_(const std::string& line);
+    std::string with_parameters_(const std::string& syntax) const;
+    /// Returns: the reply that refuses the parameters, or nothing.
+    std::string take_mail_parameters_(parameters params, const std::string& syntaxerr);
 };
 
-/// What came with a message.  Python: **kwargs of process_message(), empty if decode_data is set.
+/// Python: **kwargs of process_message().  Both lists are empty if decode_data is set.
 struct options {
-    list mail_options;  // in upper case: BODY=8BITMIME, SMTPUTF8
+    list mail_options;  // in upper case, as BODY=8BITMIME and SMTPUTF8
     list rcpt_options;
 };
 
 class SMTPServer : public asyncore::dispatcher {
 public:
-    /// Makes a channel, which its map owns.  A class or an object may set another; for a class of
-    /// channels, make_channel<its_class>.
+    /// Makes a channel, which its map owns.  A server with channels of another class sets
+    /// channel_class to make_channel<that_class>.
     using factory = std::function<void(SMTPServer& server, socket_t conn, const address& addr,
                                        const keywords& given)>;
     template <class Channel>
@@ -169,30 +186,34 @@ public:
     bool enable_SMTPUTF8 = false;
     bool _decode_data = false;
 
-    /// init(...).  No overrides are called: see there.
+    /// Calls init().  Like every C++ constructor, it calls no overrides; see init().
     SMTPServer(const address& localaddr, const address& remoteaddr, const keywords& given = {});
 
-    /// Python: __init__.  Listens.  A class that overrides create_socket(), bind(), listen() or
-    /// add_channel() begins with the constructor that has no arguments, and has its own call this.
+    /// Listens.  Python: __init__.  A class that overrides create_socket(), bind(), listen() or
+    /// add_channel() uses the constructor without arguments, and calls init() in its own
+    /// constructor.
     /// Throws: std::invalid_argument if both decode_data and enable_SMTPUTF8 are set;
     ///         std::system_error.
     void init(const address& localaddr, const address& remoteaddr, const keywords& given = {});
 
     void handle_accepted(socket_t conn, const address& addr) override;
 
-    /// Does something useful with a message; must be overridden.
+    /// Does something useful with a message.  A derived class must override it.
     ///
-    /// `peer` is the client's address, `mailfrom` the sender as the client says, `rcpttos` whom it
-    /// is for.  `data` is the whole message, with \n at the ends of lines and without the dots that
-    /// were stuffed.
+    /// `peer` is the client's address, `mailfrom` the sender that the client names, `rcpttos` the
+    /// recipients.  `data` is the whole message.  Its lines end in \n, and the dots that the client
+    /// put before some lines are gone.
     ///
-    /// Returns: the reply; empty (Python: None) for "250 OK".
+    /// Returns: the reply.  Empty text (Python: None) stands for "250 OK".
     virtual std::string process_message(const address& peer, const std::string& mailfrom,
                                         const list& rcpttos, const std::string& data,
                                         const options& kwargs);
 
 protected:
     SMTPServer() = default;
+
+private:
+    void print_started_() const;
 };
 
 class DebuggingServer : public SMTPServer {
@@ -206,14 +227,14 @@ public:
                                 const options& kwargs) override;
 };
 
-/// Passes every message on to another server, and waits for that, as Python does: meanwhile its
-/// other clients wait too.
+/// Passes every message on to another server.  As in Python, all clients of the proxy wait until
+/// the other server has replied.
 class PureProxy : public SMTPServer {
 public:
-    /// Throws: std::invalid_argument also if enable_SMTPUTF8 is set.
+    /// Throws: as SMTPServer; std::invalid_argument if enable_SMTPUTF8 is set.
     PureProxy(const address& localaddr, const address& remoteaddr, const keywords& given = {});
 
-    /// Python: fails with a TypeError unless decode_data is set.  This one does not mind.
+    /// Python: raises a TypeError unless decode_data is set.  This method works without it too.
     std::string process_message(const address& peer, const std::string& mailfrom,
                                 const list& rcpttos, const std::string& data,
                                 const options& kwargs) override;

@@ -10,14 +10,14 @@ namespace {
 
 constexpr std::size_t MAXLINE = 8192;
 
-/// Python's parseaddr() leaves out the newlines that are not quoted.
+/// Puts an address between < and >.  As Python's parseaddr() it drops newlines that are not quoted.
 std::string quoteaddr(std::string addr) {
     if (addr.find_first_of("\"[") == addr.npos)
         std::erase_if(addr, [](char c) { return c == '\r' || c == '\n'; });
     return py::strip(addr).starts_with('<') ? addr : "<" + addr + ">";
 }
 
-/// Python: _fix_eols().  Lines that end in CRLF, whatever ended them before.
+/// Makes every line end in CRLF, whatever it ended in before.  Python: _fix_eols().
 std::string fix_eols(std::string_view msg) {
     std::string out;
     out.reserve(msg.size() + msg.size() / 32);
@@ -32,7 +32,7 @@ std::string fix_eols(std::string_view msg) {
     return out;
 }
 
-/// Dots doubled that begin a line, and the one that ends the message.
+/// Doubles the dots that begin a line, and adds the line that ends the message.
 std::string quote_periods(std::string_view msg) {
     std::string out;
     out.reserve(msg.size() + msg.size() / 32 + 5);
@@ -46,7 +46,7 @@ std::string quote_periods(std::string_view msg) {
     return out + ".\r\n";
 }
 
-/// The number that a line of a reply begins with, or -1.
+/// The number at the beginning of a line of a reply, or -1.
 int code_of(const std::string& line) {
     try {
         return static_cast<int>(py::to_int(line.substr(0, 3)));
@@ -55,32 +55,33 @@ int code_of(const std::string& line) {
     }
 }
 
-/// How EHLO calls this host.
+/// The name of this host, for EHLO.
 std::string local_hostname() {
     const auto name = py::getfqdn();
     if (name.find('.') != name.npos) return name;
     try {
         const auto found = asyncore::address(name, 0).resolve(AF_INET);
-        return "[" +
-               asyncore::address(reinterpret_cast<const sockaddr*>(&found.name), found.length)
-                   .host() +
-               "]";
+        const auto* bytes = reinterpret_cast<const sockaddr*>(&found.name);
+        return "[" + asyncore::address(bytes, found.length).host() + "]";
     } catch (const std::system_error&) {
         return "[127.0.0.1]";
     }
 }
 
-/// What a reply to EHLO offers: on every line but the first a keyword and its parameters.
+std::string lower(std::string text) {
+    for (char& c : text)
+        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
+    return text;
+}
+
+/// The features in a reply to EHLO.  Each line but the first has a keyword and its parameters.
 SMTP::features features_in(const std::string& said) {
     SMTP::features found;
     auto lines = py::split(said, "\n");
     lines.erase(lines.begin());
     for (const auto& line : lines) {
         const auto end = std::min(line.find(' '), line.size());
-        auto keyword = line.substr(0, end);
-        std::transform(keyword.begin(), keyword.end(), keyword.begin(),
-                       [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-        found[keyword] = py::strip(line.substr(end));
+        found[lower(line.substr(0, end))] = py::strip(std::string_view(line).substr(end));
     }
     return found;
 }
@@ -91,7 +92,7 @@ SMTP::reply SMTP::connect(const std::string& host, std::uint16_t port) {
     const asyncore::address name(host, port);
     const int first = name.resolve(AF_UNSPEC).name.ss_family;
     std::exception_ptr failed;
-    // A name may have addresses of both families.
+    // A host name may have addresses of both families.
     for (const int family : {first, first == AF_INET6 ? AF_INET : AF_INET6}) {
         try {
             create_socket(family);
@@ -127,7 +128,8 @@ SMTP::reply SMTP::docmd(const std::string& cmd) {
 }
 
 void SMTP::ehlo_or_helo_if_needed() {
-    if (std::exchange(greeted, true)) return;
+    if (greeted) return;
+    greeted = true;
     const auto name = local_hostname();
     const auto [code, said] = docmd("ehlo " + name);
     if (code == -1 && said.empty()) {
@@ -144,7 +146,7 @@ void SMTP::rset() {
     try {
         docmd("rset");
     } catch (const SMTPServerDisconnected&) {
-        // Gone: what was to be forgotten is.
+        // The server has closed the connection, and has so forgotten the message too.
     }
 }
 
@@ -160,31 +162,38 @@ refusals SMTP::sendmail(const std::string& from_addr, const list& to_addrs, std:
     const auto msg = fix_eols(text);
     std::string size;
     if (esmtp_features.contains("size")) size = " size=" + std::to_string(msg.size());
-    const auto refuse = [&](int code) { code == 421 ? close() : rset(); };
-
-    auto [code, resp] = docmd("mail FROM:" + quoteaddr(from_addr) + size);
-    if (code != 250) {
-        refuse(code);
-        throw SMTPSenderRefused(code, resp);
+    const auto [mail_code, mail_resp] = docmd("mail FROM:" + quoteaddr(from_addr) + size);
+    if (mail_code != 250) {
+        reset_or_close_(mail_code);
+        throw SMTPSenderRefused(mail_code, mail_resp);
     }
+    const auto senderrs = send_recipients_(to_addrs);
+    const auto [code, resp] = data(msg);
+    if (code != 250) {
+        reset_or_close_(code);
+        throw SMTPDataError(code, resp);
+    }
+    return senderrs;
+}
+
+refusals SMTP::send_recipients_(const list& to_addrs) {
     refusals senderrs;
     for (const auto& each : to_addrs) {
-        std::tie(code, resp) = docmd("rcpt TO:" + quoteaddr(each));
+        const auto [code, resp] = docmd("rcpt TO:" + quoteaddr(each));
         if (code != 250 && code != 251) senderrs[each] = {code, resp};
         if (code != 421) continue;
         close();
         throw SMTPRecipientsRefused(senderrs);
     }
-    if (senderrs.size() == to_addrs.size()) {
-        rset();
-        throw SMTPRecipientsRefused(senderrs);
-    }
-    std::tie(code, resp) = data(msg);
-    if (code != 250) {
-        refuse(code);
-        throw SMTPDataError(code, resp);
-    }
-    return senderrs;
+    if (senderrs.size() != to_addrs.size()) return senderrs;
+    rset();
+    throw SMTPRecipientsRefused(senderrs);
+}
+
+/// 421 is the code of a server that closes the connection.
+void SMTP::reset_or_close_(int code) {
+    if (code == 421) close();
+    else rset();
 }
 
 SMTP::reply SMTP::quit() {
@@ -195,7 +204,7 @@ SMTP::reply SMTP::quit() {
     return res;
 }
 
-/// Kept for whoever waits.
+/// Keeps the exception for getreply(), which throws it.
 void SMTP::handle_error() {
     failure_ = std::current_exception();
     close();

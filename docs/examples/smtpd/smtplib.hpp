@@ -1,5 +1,5 @@
-// Python: smtplib.SMTP, as much of it as PureProxy uses: a client on async_chat, that waits for
-// every reply.
+// Python: Lib/smtplib.py, the part of class SMTP that PureProxy uses.  The client is an async_chat
+// that waits for every reply.
 #pragma once
 
 #include <asynchat/asynchat.hpp>
@@ -17,7 +17,7 @@
 namespace smtplib {
 
 using py::list;
-/// By recipient: the code and text of the server's reply.
+/// The code and the text of the server's reply, by recipient.
 using refusals = std::map<std::string, std::pair<int, std::string>>;
 
 class SMTPException : public std::runtime_error {
@@ -49,18 +49,18 @@ public:
         : SMTPException("all recipients were refused"), recipients(all) {}
 };
 
-/// Every method that waits runs a loop on the client's map, which it should have for itself: then
-/// nothing else happens meanwhile, as with Python's.
+/// Every method that waits runs a nested loop on the client's map.  Give the client a map of its
+/// own; then, as in Python, no other channel runs meanwhile.
 ///
-/// Throws: std::system_error if the connection cannot be made or breaks, SMTPException for what the
-///         server says or leaves unsaid.
+/// Throws: std::system_error if it cannot connect, or if the connection breaks; SMTPException if
+///         the server refuses, or closes without a reply.
 class SMTP : public asynchat::async_chat {
 public:
     using reply = std::pair<int, std::string>;
 
     using features = std::map<std::string, std::string, std::less<>>;
 
-    features esmtp_features;  // keywords in lower case, and their parameters
+    features esmtp_features;  // the parameters by keyword, which is in lower case
     bool greeted = false;
 
     explicit SMTP(asyncore::channel_map* map) : async_chat(map) { set_terminator("\n"); }
@@ -68,13 +68,14 @@ public:
     reply connect(const std::string& host, std::uint16_t port);
     using async_chat::connect;
     reply getreply();
-    /// Throws: std::invalid_argument, as Python, for what is not ASCII or more than one line.
+    /// Throws: std::invalid_argument if `cmd` is not ASCII or has more than one line, as in Python.
     reply docmd(const std::string& cmd);
     void ehlo_or_helo_if_needed();
     void rset();
     reply data(std::string_view msg);
-    /// `text` is sent with CRLF at the ends of lines.
-    /// Returns: who was refused, if not all were.
+    /// Sends `text` with lines that end in CRLF.
+    /// Returns: the recipients that the server refused.
+    /// Throws:  SMTPRecipientsRefused if it refused all of them.
     refusals sendmail(const std::string& from_addr, const list& to_addrs, std::string_view text);
     reply quit();
 
@@ -84,7 +85,10 @@ public:
     void found_terminator() override;
 
 private:
-    list lines_;  // of the reply that is coming
+    refusals send_recipients_(const list& to_addrs);
+    void reset_or_close_(int code);
+
+    list lines_;  // of the reply that is arriving
     bool complete_ = false;
     std::exception_ptr failure_;
 };
