@@ -22,18 +22,13 @@ bool would_block(const std::system_error& error) {
 }
 
 /// Sets a flag of a channel for the time of a call.
-class set_for_a_call {
-public:
-    set_for_a_call(bool& flag, const alive& still_here) noexcept
-        : flag_(flag), still_here_(still_here), outer_(std::exchange(flag, true)) {}
+struct set_for_a_call {
+    bool& flag;
+    const alive& still_here;
+    const bool before = std::exchange(flag, true);
     ~set_for_a_call() {
-        if (still_here_) flag_ = outer_;
+        if (still_here) flag = before;
     }
-
-private:
-    bool& flag_;
-    const alive& still_here_;
-    const bool outer_;
 };
 
 /// The length of Python's data[:n], where a negative n counts from the end.
@@ -90,7 +85,7 @@ void async_chat::handle_read() {
 
 /// Delivers what ac_in_buffer has.  It is looked at anew after each hook, since a hook may change it.
 inline void async_chat::parse_(std::size_t left_over, const alive& still_here) {
-    const set_for_a_call scope(parsing_, still_here);
+    const set_for_a_call scope{parsing_, still_here};
     bool more = true;
     while (more && !ac_in_buffer.empty()) {
         const held_bytes data(ac_in_buffer);
@@ -184,17 +179,14 @@ inline void async_chat::join_last_(std::string_view data) {
 void async_chat::push_with_producer(std::shared_ptr<producer> made) {
     if (made) producer_fifo.append(std::move(made));
     else producer_fifo.append(none);
-    send_unless_parsing_();
+    if (coalesce_ && parsing_) return interest_changed_();
+    initiate_send();
 }
 
 void async_chat::push_with_producer(std::string_view data) {
     producer_fifo.append_bytes(data);
-    send_unless_parsing_();
-}
-
-inline void async_chat::send_unless_parsing_() {
-    if (!coalesce_ || !parsing_) return initiate_send();
-    interest_changed_();
+    if (coalesce_ && parsing_) return interest_changed_();
+    initiate_send();
 }
 
 bool async_chat::readable() { return true; }

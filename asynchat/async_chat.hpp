@@ -111,7 +111,6 @@ private:
     bool collect_until_(std::string_view data, terminator_t& wanted, std::size_t left_over,
                         const alive& still_here);
     void join_last_(std::string_view data);
-    void send_unless_parsing_();
     void send_first_(const asyncore::held_bytes& first, const alive& still_here);
 };
 

@@ -21,10 +21,6 @@ struct none_t {
 };
 inline constexpr none_t none;
 
-/// A type that can say a number of bytes: 'a' and true are mistakes.
-template <class T>
-concept byte_count = std::integral<T> && !std::same_as<T, char> && !std::same_as<T, bool>;
-
 /// Nothing, a number of bytes, or a delimiter.
 ///
 /// A short delimiter lies in this object, so a connection holds sixteen bytes for its terminator.  A
@@ -35,8 +31,10 @@ public:
     terminator_t() noexcept = default;
     terminator_t(none_t) noexcept {}
     terminator_t(std::nullptr_t) = delete;  // Python's None is `none`
+    terminator_t(char) = delete;            // a delimiter of one byte is a string
+    terminator_t(bool) = delete;
     /// Throws: std::invalid_argument for a number that std::ptrdiff_t cannot hold.
-    template <byte_count Integer>
+    template <std::integral Integer>
     terminator_t(Integer count) : value_(static_cast<std::ptrdiff_t>(count)) {
         if (!std::in_range<std::ptrdiff_t>(count))
             throw std::invalid_argument("a terminator of more bytes than there can be");

@@ -33,21 +33,21 @@ public:
     }
 
     void watch(int fd, events interest) override {
-        const auto at = static_cast<std::size_t>(fd);
+        const auto index = static_cast<std::size_t>(fd);
         std::erase_if(files_, [fd](const ready& file) { return file.fd == fd; });
-        if (at >= registered_.size()) {
+        if (index >= registered_.size()) {
             if (interest == events::none) return;
-            registered_.resize(at + 1);
+            registered_.resize(index + 1);
         }
         if (interest == events::none) return forget(fd);
 
-        const bool known = registered_[at].interest != events::none;
-        registration wanted{interest, known ? registered_[at].serial : ++last_serial_};
+        const bool known = registered_[index].interest != events::none;
+        registration wanted{interest, known ? registered_[index].serial : ++last_serial_};
         const int error = add_or_modify(fd, known, wanted);
         if (error == EPERM) return watch_file(fd, interest);
         if (error != 0) throw os_error(error, "epoll_ctl");
         if (!known) ++count_;
-        registered_[at] = wanted;
+        registered_[index] = wanted;
     }
 
     std::string_view name() const noexcept override { return "epoll"; }

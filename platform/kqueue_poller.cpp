@@ -78,10 +78,10 @@ public:
     }
 
     void watch(int fd, events interest) override {
-        const auto at = static_cast<std::size_t>(fd);
-        if (at >= registered_.size()) registered_.resize(at + 1, events::none);
+        const auto index = static_cast<std::size_t>(fd);
+        if (index >= registered_.size()) registered_.resize(index + 1, events::none);
         not_always(fd);
-        const auto before = std::exchange(registered_[at], events::none);
+        const auto before = std::exchange(registered_[index], events::none);
         if (before != events::none) --count_;
 
         const auto mode = interest != events::none ? mode_of(fd) : 0;
@@ -91,7 +91,7 @@ public:
             return;
         }
         sync(fd, before, interest, S_ISCHR(mode));
-        registered_[at] = interest;
+        registered_[index] = interest;
         if (interest != events::none) ++count_;
     }
 
@@ -171,13 +171,13 @@ private:
 
     /// Adds `what` to the entry of `fd` in `found`, and makes the entry if there is none.
     void join(int fd, events what, std::vector<ready>& found) {
-        const auto at = static_cast<std::size_t>(fd);
-        if (at >= places_.size()) places_.resize(at + 1, 0);
-        if (places_[at] >= found.size() || found[places_[at]].fd != fd) {
-            places_[at] = found.size();
+        const auto index = static_cast<std::size_t>(fd);
+        if (index >= places_.size()) places_.resize(index + 1, 0);
+        if (places_[index] >= found.size() || found[places_[index]].fd != fd) {
+            places_[index] = found.size();
             found.push_back({fd, events::none});
         }
-        found[places_[at]].what |= what;
+        found[places_[index]].what |= what;
     }
 
     unique_fd kernel_;

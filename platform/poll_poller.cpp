@@ -15,14 +15,14 @@ namespace {
 class poll_poller final : public poller {
 public:
     void watch(int fd, events interest) override {
-        const auto at = static_cast<std::size_t>(fd);
-        if (interest == events::none) return forget(at);
-        if (at >= places_.size()) places_.resize(at + 1, no_place);
-        if (places_[at] == no_place) {
+        const auto index = static_cast<std::size_t>(fd);
+        if (interest == events::none) return forget(index);
+        if (index >= places_.size()) places_.resize(index + 1, no_place);
+        if (places_[index] == no_place) {
             list_.push_back({fd, 0, 0});
-            places_[at] = list_.size() - 1;
+            places_[index] = list_.size() - 1;
         }
-        list_[places_[at]].events = static_cast<short>(interest);
+        list_[places_[index]].events = static_cast<short>(interest);
     }
 
     std::string_view name() const noexcept override { return "poll"; }

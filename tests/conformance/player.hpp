@@ -4,8 +4,8 @@
 #pragma once
 
 #include <asyncore/asyncore.hpp>
-#include <asyncore/turn.hpp>
 #include <asyncore/platform/unique_fd.hpp>
+#include <asyncore/turn.hpp>
 
 #include <deque>
 #include <map>
