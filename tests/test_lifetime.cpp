@@ -246,8 +246,12 @@ const std::vector<std::string> hooks{
 void play(const std::string& hook, action act, bool owned, bool use_poll) {
     scene s(owned, use_poll);
     auto& star = *s.pairs[1].get();
+    bool acted = false;
     star.at = hook;
-    star.act = [&] { act(s); };
+    star.act = [&] {
+        acted = true;
+        act(s);
+    };
     if (hook == "handle_connect") {
         star.connected = false;
         star.connecting = true;
@@ -262,6 +266,7 @@ void play(const std::string& hook, action act, bool owned, bool use_poll) {
     } catch (const asyncore::ExitNow&) {
         s.turns(5);  // the map works as before
     }
+    CHECK(acted);
     if (!s.bystanders_live) return;
     CHECK(s.pairs[0].get()->got == "onetwothree");
     CHECK(s.pairs[2].get()->got == "onetwothree");
