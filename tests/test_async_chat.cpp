@@ -1,5 +1,5 @@
-// asynchat/async_chat.hpp, where neither CPython's tests nor a replayed script can tell: what a hook,
-// a send() or a producer may do to the buffers, and coalesce_.
+// asynchat/async_chat.hpp, where neither CPython's tests nor a replayed script can tell: what a
+// hook, a send() or a producer may do to the buffers, and coalesce_.
 #include <asynchat/asynchat.hpp>
 #include <asyncore/asyncore.hpp>
 
@@ -227,7 +227,7 @@ TEST_CASE_FIXTURE(
         }
     } channel(std::move(ends.first));
     channel.push("abcdef");
-    // CPython 3.11: the queue is deque([b'cdef']): the rest replaces the first entry, whatever it is.
+    // CPython 3.11: the queue is deque([b'cdef']): the rest replaces the first entry.
     CHECK(channel.sends == std::vector<std::string>{"abcdef", "X"});
     CHECK(channel.queued() == "cdef");
 }
@@ -343,7 +343,7 @@ TEST_CASE_FIXTURE(with_peer, "async_chat: a producer may discard the queue in mo
 
 TEST_CASE_FIXTURE(with_peer,
                   "async_chat: producer_fifo and an entry of it can be moved away during push()") {
-    /// Takes the next entry out of the queue to send it piece by piece, as async_chat of Python 2.5.
+    /// As in Python 2.5: takes the next entry out of the queue to send it piece by piece.
     struct refilling : chat {
         using chat::chat;
         byte_buffer ac_out_buffer;

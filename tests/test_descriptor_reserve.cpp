@@ -1,5 +1,4 @@
-// platform/shed.hpp: one descriptor is kept in reserve for the connection that accept(2) refuses
-// with EMFILE.
+// One descriptor is kept in reserve for the connection that accept(2) refuses with EMFILE.
 #include "support.hpp"
 
 #include <asyncore/platform/shed.hpp>

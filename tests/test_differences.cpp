@@ -519,8 +519,8 @@ TEST_CASE("D26 what the system has against one channel is that channel's error")
     const support::failing_epoll_ctl failing(number, ENOSPC);
     CHECK_NOTHROW(asyncore::loop(0.0, true, &map, 1));
     CHECK(old.reads == 1);
-    // select and poll make no system call when a descriptor is watched.  (The stand-in for kqueue uses
-    // epoll.)
+    // select and poll make no system call when a descriptor is watched.  (The stand-in for kqueue
+    // uses epoll.)
     const bool refused = map.mechanism() == "epoll" || map.mechanism() == "kqueue";
     CHECK(late.error == (refused ? ENOSPC : 0));
     CHECK(map.contains(number) != refused);

@@ -1,5 +1,5 @@
-// asyncore/dispatcher.hpp and dispatcher_with_send.hpp, where neither CPython's tests nor a replayed
-// script can tell.
+// asyncore/dispatcher.hpp and dispatcher_with_send.hpp, where neither CPython's tests nor a
+// replayed script can tell.
 #include "channels.hpp"
 #include "sockets.hpp"
 #include "support.hpp"
@@ -352,7 +352,7 @@ TEST_CASE("dispatcher: connect() succeeds at once or later or throws") {
     CHECK(!first.connecting);
     CHECK(first.addr == name);
     CHECK(first.log == lines{"connect"});
-    // One connection waits, and the backlog has no room for another: EAGAIN, and no connect is under way.
+    // The backlog is full: connect(2) fails with EAGAIN, and no connect is under way.
     second.create_socket(AF_UNIX);
     CHECK(error_of([&] { second.connect(name); }) == EAGAIN);
     for (const auto* each : {&stranger, &second}) {

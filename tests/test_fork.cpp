@@ -47,7 +47,7 @@ TEST_CASE("fork: parent and child both go on after a fork in a hook") {
                 ::waitpid(fork.child, &status, 0);
                 if (status != 0) return false;
             }
-            // The child runs this first.  Its one turn would wait for ever if its poller did not know `other`.
+            // The child runs this first, and waits for ever if its poller does not know `other`.
             peer_b.send("y");
             asyncore::loop(std::nullopt, use_poll, &map, 1);
             return other.log == lines{"read"};

@@ -1,5 +1,5 @@
-// The stand-in for kevent(2), held against the manual page.  Each case quotes the sentence that it is
-// about, from FreeBSD's page.  On a system with a kqueue of its own the same cases ask the kernel.
+// The stand-in for kevent(2), held against the manual page.  Most cases quote the sentence that they
+// are about, from FreeBSD's page.  On a system with a kqueue of its own the same cases ask the kernel.
 #include "support.hpp"
 
 #include <asyncore/platform/socket.hpp>
@@ -233,8 +233,8 @@ TEST_CASE("kevent: an invalid time limit or filter is EINVAL") {
 }
 
 // "If an error occurs while processing an element of the changelist and there is enough room in the
-// eventlist, then the event will be placed in the eventlist with EV_ERROR set in flags and the system
-// error in data."
+// eventlist, then the event will be placed in the eventlist with EV_ERROR set in flags and the
+// system error in data."
 TEST_CASE("kevent: errors of changes are put into the eventlist as EV_ERROR") {
     queue kq;
     auto [a, b] = socket_t::pair();
@@ -258,12 +258,12 @@ TEST_CASE("kevent: without room in the eventlist the first error ends the call")
     CHECK(kq.apply({change(a.fileno(), EVFILT_WRITE, EV_ADD),
                     change(a.fileno(), EVFILT_READ, EV_DELETE),
                     change(b.fileno(), EVFILT_WRITE, EV_ADD)}) == ENOENT);
-    CHECK(kq.event().ident ==
-          static_cast<std::uintptr_t>(a.fileno()));  // the first change was applied
+    // The first change was applied.
+    CHECK(kq.event().ident == static_cast<std::uintptr_t>(a.fileno()));
 }
 
-// EV_RECEIPT: "useful for making bulk changes to a kqueue without draining any pending events.  When
-// passed as input, it forces EV_ERROR to always be returned."
+// EV_RECEIPT: "useful for making bulk changes to a kqueue without draining any pending events.
+// When passed as input, it forces EV_ERROR to always be returned."
 TEST_CASE("kevent: EV_RECEIPT answers each change and returns no events") {
     queue kq;
     auto [a, b] = socket_t::pair();
@@ -297,8 +297,8 @@ TEST_CASE("kevent: the stand-in refuses what it cannot do" *
     CHECK(kq.apply({low_water}) == EINVAL);
 }
 
-// "If the filter indicates that the condition that triggered the event no longer holds, the kevent is
-// removed from the kqueue and is not returned."
+// "If the filter indicates that the condition that triggered the event no longer holds, the kevent
+// is removed from the kqueue and is not returned."
 TEST_CASE("kevent: level-triggered: what was read since is not reported") {
     queue kq;
     auto [a, b] = socket_t::pair();
@@ -345,8 +345,8 @@ TEST_CASE("kevent: EINTR ends a wait after all changes have been applied") {
     }, before{};
     action.sa_handler = [](int) {};
     REQUIRE(::sigaction(SIGALRM, &action, &before) == 0);
-    itimerval every{{0, 1000}, {0, 1000}},
-        off{};  // repeated, because the first may come before the wait
+    // Repeated, because the first signal may come before the wait.
+    itimerval every{{0, 1000}, {0, 1000}}, off{};
     REQUIRE(::setitimer(ITIMER_REAL, &every, nullptr) == 0);
     const auto add = change(a.fileno(), EVFILT_READ, EV_ADD);
     entry found{};
@@ -466,8 +466,8 @@ TEST_CASE("kevent: two queues are independent") {
     CHECK(one.count() == 1);
 }
 
-// "Sockets which have previously been passed to listen() return when there is an incoming connection
-// pending.  data contains the size of the listen backlog."
+// "Sockets which have previously been passed to listen() return when there is an incoming
+// connection pending.  data contains the size of the listen backlog."
 TEST_CASE("kevent: a listener is readable when a connection waits") {
     queue kq;
     socket_t server(AF_INET, SOCK_STREAM), one(AF_INET, SOCK_STREAM), two(AF_INET, SOCK_STREAM);
@@ -495,9 +495,9 @@ TEST_CASE("kevent: SO_RCVLOWAT decides when a socket is readable") {
     CHECK(kq.events(1, {10, 0}).size() == 1);
 }
 
-// "If the read direction of the socket has shutdown, then the filter also sets EV_EOF in flags"; "It is
-// possible for EOF to be returned (indicating the connection is gone) while there is still data pending
-// in the socket buffer."
+// "If the read direction of the socket has shutdown, then the filter also sets EV_EOF in flags";
+// "It is possible for EOF to be returned (indicating the connection is gone) while there is still
+// data pending in the socket buffer."
 TEST_CASE("kevent: half-close: EV_EOF is set while there are still bytes to read") {
     auto [a, b] = tcp_pair();
     queue kq;

@@ -1,9 +1,9 @@
-// A hook may close or destroy its own channel or other channels, and may edit the map: none of it is
-// undefined behaviour (AddressSanitizer checks that), no descriptor leaks, and the other channels are
-// served.
+// A hook may close or destroy its own channel or other channels, and may edit the map: none of it
+// is undefined behaviour (AddressSanitizer checks that), no descriptor leaks, and the other
+// channels are served.
 //
-// Each action is tried in each hook, with owned and with borrowed channels, under both deliveries, on
-// the mechanism that ASYNCORE_POLLER names.
+// Each action is tried in each hook, with owned and with borrowed channels, under both deliveries,
+// on the mechanism that ASYNCORE_POLLER names.
 #include <asynchat/asynchat.hpp>
 #include <asyncore/asyncore.hpp>
 
@@ -277,7 +277,7 @@ void play(const std::string& hook, action act, bool owned, bool use_poll) {
 }  // namespace
 
 TEST_CASE("lifetime: a hook may close or destroy any channel and edit the map") {
-    channel_map().mechanism();  // opens what is opened once in a process
+    channel_map().mechanism();  // opens what a process opens only once
     for (const auto& each : actions)
         for (const auto& hook : hooks)
             for (const bool owned : {true, false})

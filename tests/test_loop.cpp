@@ -1,5 +1,5 @@
-// asyncore/loop.hpp, where neither CPython's tests nor a replayed script can tell: which events reach
-// which channel, and which exceptions leave the loop.
+// asyncore/loop.hpp, where neither CPython's tests nor a replayed script can tell: which events
+// reach which channel, and which exceptions leave the loop.
 #include "channels.hpp"
 #include "support.hpp"
 
@@ -110,7 +110,7 @@ TEST_CASE("loop: a channel is told of what it asked for and of no more") {
         b.send("x");
         b.send("!", MSG_OOB);
         REQUIRE(support::wait_readable(writer._fileno, 30s));
-        // The select delivery tells a writable channel of out-of-band data, the poll delivery does not.
+        // Only the select delivery tells a writable channel of out-of-band data.
         asyncore::loop(0.0, use_poll, &map, 1);
         CHECK(writer.log == (use_poll ? lines{"write"} : lines{"write", "expt"}));
     }

@@ -68,7 +68,7 @@ const std::string answer = "a line that is longer than what the chat reads at on
                            std::string(250, 'x') + "\n" + std::string(1000, 'p') +
                            "and\r\n<<END OF\n";
 
-/// A client sends `said` in pieces while memory is scarce.  Returns: what it receives until it is closed.
+/// A client sends `said` in pieces while memory is scarce.  Returns: what it receives.
 std::string hold_dialogue(channel_map& map, const asyncore::address& where, bool use_poll,
                           support::scarce_memory& memory) {
     std::string heard, room(4096, '\0');

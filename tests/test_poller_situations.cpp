@@ -1,5 +1,5 @@
-// platform/poller.hpp: what a descriptor is ready for, in some thirty situations.  The kernel decides
-// what that is; these tests hold all mechanisms to the same answer.
+// platform/poller.hpp: what a descriptor is ready for, in some thirty situations.  The kernel
+// decides what that is; these tests hold all mechanisms to the same answer.
 #include "pollers.hpp"
 #include "sockets.hpp"
 
@@ -202,8 +202,7 @@ TEST_CASE_FIXTURE(polling,
             each.make(here);
             auto expected = each.expected & (interest | unasked);
             watch(here.fd, interest);
-            for (int turn = 0; turn < 2;
-                 ++turn) {  // level-triggered: the second wait reports it again
+            for (int turn = 0; turn < 2; ++turn) {  // level-triggered: twice the same
                 const auto found = wait();
                 CHECK(found.size() == (found.count(here.fd) ? 1 : 0));
                 auto what = found.count(here.fd) ? found.at(here.fd) : none;

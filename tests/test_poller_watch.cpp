@@ -159,11 +159,9 @@ TEST_CASE_FIXTURE(polling,
     CHECK(wait() == expected);
 }
 
-TEST_CASE_FIXTURE(
-    polling, "poller: descriptor reuse: the same file under the same number has its new interest") {
+TEST_CASE_FIXTURE(polling, "poller: descriptor reuse: the same file has its new interest") {
     auto [a, b] = socket_t::pair();
-    auto twin =
-        duplicate(a.fileno(), 200);  // so that the poller's own descriptor does not get the number
+    auto twin = duplicate(a.fileno(), 200);  // 200: the poller does not get this number
     const int number = twin.get();
     watch(twin, writes);
     twin.reset();

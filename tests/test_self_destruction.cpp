@@ -31,8 +31,8 @@ public:
         std::memset(bytes, filler, size);
         all().push_back({static_cast<unsigned char*>(bytes), size});
     }
-    /// Frees it.  Returns: how many channels were destroyed since the last call, or -1 if the memory of
-    /// one was written to afterwards.
+    /// Frees it.  Returns: how many channels were destroyed since the last call, or -1 if the
+    /// memory of one was written to afterwards.
     static int release() {
         int count = 0;
         bool undisturbed = true;
@@ -97,7 +97,8 @@ struct destroying_producer : asynchat::producer {
     }
 };
 
-/// Has a channel do `act`, in which it destroys itself, and checks that it is not touched afterwards.
+/// Has a channel do `act`, in which it destroys itself, and checks that it is not touched
+/// afterwards.
 void check_untouched(const std::string& at, const asynchat::terminator_t& term, bool throws,
                      const std::function<void(self_destroying&)>& act) {
     CAPTURE(at);

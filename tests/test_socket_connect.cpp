@@ -102,7 +102,7 @@ TEST_CASE("socket: accept() of a connection that the peer has reset gives a sock
     support::reset(client);
     int error = -1;
     auto [accepted, from] = server.accept(error);
-    if (error != 0) {  // the BSDs
+    if (error != 0) {  // as on the BSDs
         CHECK(error == ECONNABORTED);
         return;
     }
