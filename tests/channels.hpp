@@ -1,4 +1,4 @@
-// Channels that tests of the loop have in common.
+// A channel that tests of the loop have in common.
 #pragma once
 
 #include <asyncore/asyncore.hpp>
@@ -12,9 +12,9 @@ namespace support {
 
 using lines = std::vector<std::string>;
 
-constexpr std::array both_deliveries{false, true};
+inline constexpr std::array both_deliveries{false, true};
 
-/// Notes which hooks are called, and wants what it is told to want.
+/// Notes which hooks are called.  Its predicates answer `reads` and `writes`.
 struct noting : asyncore::dispatcher {
     using dispatcher::dispatcher;
     lines log;

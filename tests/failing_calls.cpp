@@ -1,4 +1,4 @@
-// These definitions take the place of libc's in whatever program they are linked to.
+// These definitions replace those of libc and of the C++ library in the program that links them.
 #include "failing_calls.hpp"
 
 #include <cerrno>

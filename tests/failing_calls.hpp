@@ -1,11 +1,11 @@
-// System calls and memory that say no when they are told to: for programs that link failing_calls.cpp.
+// System calls and allocations that fail on demand, for programs that link failing_calls.cpp.
 #pragma once
 
 #include <cstddef>
 
 namespace support {
 
-/// While it lives, accept4(2) fails with this errno and takes no connection.
+/// While it lives, accept4(2) fails with `error` and accepts no connection.
 class failing_accept {
 public:
     explicit failing_accept(int error) noexcept;
@@ -14,7 +14,7 @@ public:
     failing_accept& operator=(const failing_accept&) = delete;
 };
 
-/// While it lives, epoll_ctl(2) fails with this errno for this descriptor.
+/// While it lives, epoll_ctl(2) fails with `error` for `fd`.
 class failing_epoll_ctl {
 public:
     failing_epoll_ctl(int fd, int error) noexcept;
@@ -23,10 +23,10 @@ public:
     failing_epoll_ctl& operator=(const failing_epoll_ctl&) = delete;
 };
 
-/// Counts what operator new is asked for between on() and off(), and refuses some of it.
+/// Counts the calls of operator new between on() and off(), and has some of them fail.
 class scarce_memory {
 public:
-    /// `width` requests fail, after the first `first` have been granted.
+    /// The first `first` calls succeed, and the next `width` calls fail.
     scarce_memory(std::size_t first, std::size_t width) noexcept;
     ~scarce_memory() { off(); }
     scarce_memory(const scarce_memory&) = delete;

@@ -8,6 +8,7 @@
 #include <stdexcept>
 #include <system_error>
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -93,6 +94,17 @@ alarms::~alarms() {
     ::sigaction(SIGALRM, &before_, nullptr);
 }
 
+volatile std::sig_atomic_t counted_signal::count_ = 0;
+
+counted_signal::counted_signal(int signal) : signal_(signal) {
+    count_ = 0;
+    struct sigaction action {};
+    action.sa_handler = [](int) { count_ = count_ + 1; };
+    if (::sigaction(signal, &action, &before_) < 0) throw_errno("sigaction");
+}
+
+counted_signal::~counted_signal() { ::sigaction(signal_, &before_, nullptr); }
+
 bool in_child(const std::function<bool()>& function) {
     const auto child = ::fork();
     if (child < 0) throw_errno("fork");
@@ -107,6 +119,18 @@ bool in_child(const std::function<bool()>& function) {
     int status = 0;
     if (::waitpid(child, &status, 0) < 0) throw_errno("waitpid");
     return status == 0;
+}
+
+bool is_open(int fd) { return ::fcntl(fd, F_GETFD) >= 0; }
+
+asyncore::platform::unique_fd dev_null() {
+    return asyncore::platform::unique_fd(::open("/dev/null", O_RDWR));
+}
+
+int next_descriptor() {
+    const int next = ::dup(0);
+    ::close(next);
+    return next;
 }
 
 void raise_descriptor_limit(std::size_t wanted) {
@@ -134,7 +158,7 @@ void Event::clear() {
 
 void Event::wait() {
     std::unique_lock lock(mutex_);
-    // By the system's clock: ThreadSanitizer does not know what waits by the steady one.
+    // The limit is by the system's clock: ThreadSanitizer does not know waits by the steady clock.
     const auto limit = std::chrono::system_clock::now() + std::chrono::minutes(1);
     if (!changed_.wait_until(lock, limit, [&] { return set_; }))
         throw std::runtime_error("the event was not set");

@@ -1,4 +1,5 @@
-// What CPython's tests take from threading, io and test.support, under the names it has there.
+// What tests have in common.  What CPython's tests take from threading, io and test.support has the
+// names that it has there.
 #pragma once
 
 #include <asyncore/platform/socket.hpp>
@@ -6,6 +7,7 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <csignal>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -32,15 +34,15 @@ bool IPV6_ENABLED();
 /// Binds `sock` to a free port of HOST, and returns the port.
 std::uint16_t bind_port(asyncore::platform::socket& sock);
 
-/// A socket that blocks, as sockets do in Python unless told otherwise; but never for longer than
-/// `patience`, so that a defect of the library is a failure and no hang.
+/// A socket that blocks, as a new socket does in Python; but never for longer than `patience`, so
+/// that a defect of the library makes a test fail and not hang.
 asyncore::platform::socket blocking(asyncore::platform::socket sock,
                                     std::chrono::milliseconds patience = std::chrono::seconds(30));
 
-/// A connected pair over TCP: who connected, and who was accepted.
+/// A connected pair over TCP: the client and the accepted socket.
 std::pair<asyncore::platform::socket, asyncore::platform::socket> tcp_pair();
 
-/// Python: os.pipe(), and neither end blocks.
+/// Python: os.pipe().  Neither end blocks.
 struct pipe_ends {
     pipe_ends();
     asyncore::platform::unique_fd read, write;
@@ -58,13 +60,35 @@ private:
     struct sigaction before_;
 };
 
+/// Counts how often a signal is caught, while it lives.
+class counted_signal {
+public:
+    explicit counted_signal(int signal);
+    ~counted_signal();
+    counted_signal(const counted_signal&) = delete;
+    counted_signal& operator=(const counted_signal&) = delete;
+    int count() const { return static_cast<int>(count_); }
+
+private:
+    static volatile std::sig_atomic_t count_;
+    int signal_;
+    struct sigaction before_ {};
+};
+
 /// Whether `function`, called in a child process, returned true.
 bool in_child(const std::function<bool()>& function);
 
-/// Lets this process have so many descriptors.
+bool is_open(int fd);
+
+asyncore::platform::unique_fd dev_null();
+
+/// The number that the next descriptor gets.  It is the same as before if no descriptor leaked.
+int next_descriptor();
+
+/// Lets this process have `wanted` descriptors.
 void raise_descriptor_limit(std::size_t wanted);
 
-/// Waits until there is something to read, or room to write.  False: not within `limit`.
+/// Waits until the descriptor is readable or writable.  Returns: false if it is not within `limit`.
 bool wait_readable(int fd, std::chrono::milliseconds limit);
 bool wait_writable(int fd, std::chrono::milliseconds limit);
 
@@ -73,7 +97,7 @@ class Event {
 public:
     void set();
     void clear();
-    /// Throws: std::runtime_error if nobody sets it for a minute.
+    /// Throws: std::runtime_error if it is not set within a minute.
     void wait();
 
 private:
@@ -82,7 +106,7 @@ private:
     bool set_ = false;
 };
 
-/// A directory of its own that goes with all that is in it.
+/// A new directory.  The destructor removes it with all that is in it.
 class TempDir {
 public:
     TempDir();

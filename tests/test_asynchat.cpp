@@ -308,13 +308,13 @@ TEST_SUITE("TestAsynchat") {
         c.close_when_done();
         self.loop();
 
-        // The server begins to answer only now that the client has closed: so it cannot have sent
-        // back all that it got before we look at it.
+        // The server begins to answer only now that the client has closed, so it cannot have sent
+        // back all that it got before its buffer is checked.
         start_resend_event.set();
         s.join_thread();
 
         CHECK(c.contents == lines{});
-        // It may have got rid of a byte or two, but this much is certain: it received something.
+        // It may have sent a byte or two back, but it has received something.
         CHECK(s.buffer.size() > 0);
     }
 
@@ -343,7 +343,7 @@ TEST_SUITE("TestAsynchat") {
 
 TEST_SUITE("TestAsynchatMocked") {
     TEST_CASE("test_blockingioerror") {
-        // handle_read() ignores that there is nothing to read.
+        // handle_read() ignores EAGAIN.
         class Mock : public asyncore::platform::stream {
         public:
             int fileno() const noexcept override { return 42; }

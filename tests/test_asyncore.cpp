@@ -50,8 +50,8 @@ public:
     int fileno() const { return 42; }
 };
 
-/// In C++ what stands in the map or is given to read() is a channel, with all that belongs to one;
-/// what Python's dummies lack, nobody calls.
+/// In C++ what is in the map, or is given to read(), is a channel and has all methods of one.  The
+/// methods that Python's dummies lack are not called.
 class dummy : public asyncore::channel {
 public:
     bool readable() override { throw Exception("readable not supposed to be called"); }
@@ -193,7 +193,7 @@ TEST_SUITE("HelperFunctionTests") {
         }
 
         if (usedefault) {
-            // The global map is one for good: what is in it is what gets exchanged.
+            // The global map cannot be replaced, so its content is exchanged.
             struct exchange {
                 asyncore::channel_map& testmap;
                 explicit exchange(asyncore::channel_map& map) : testmap(map) {
@@ -221,7 +221,7 @@ TEST_SUITE("HelperFunctionTests") {
         } catch (const Exception& real) {
             const auto [where, t, v, info] = asyncore::compact_traceback();
             const auto& [f, function, line] = where;
-            // An exception of C++ does not say where it comes from: D5.
+            // A C++ exception does not say where it was thrown: D5.
             CHECK(f == "");
             CHECK(function == "");
             CHECK(t == asyncore::type_name(typeid(real)));
@@ -434,7 +434,7 @@ TEST_SUITE("FileWrapperTest") {
         auto f = std::make_unique<asyncore::file_wrapper>(fd);
 
         ::close(fd);
-        // Nobody is warned, since nothing stays open: D7.
+        // There is no warning, since nothing stays open: D7.
         const int duplicate = f->fd;
         CHECK(is_open(duplicate));
         f = nullptr;
@@ -450,7 +450,7 @@ TEST_SUITE("FileWrapperTest") {
         CHECK_THROWS_AS(f.close(), std::system_error);
 
         CHECK(f.fd == -1);
-        // To close it twice is no error.
+        // Closing it twice is no error.
         f.close();
     }
 }
@@ -525,7 +525,7 @@ public:
     template <class Instance>
     void loop_waiting_for_flag(Instance& instance, std::chrono::seconds timeout = 5s,
                                const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
-        // As patient as Python, in smaller steps.
+        // It waits as long as Python, in smaller steps.
         int count = 2500;
         const auto pause = std::chrono::duration_cast<std::chrono::microseconds>(timeout) / count;
         while (asyncore::socket_map && count > 0) {
@@ -834,7 +834,7 @@ TEST_SUITE("BaseTestAPI") {
         BaseClient client;
         client.init(self.family, server.address());
 
-        // We start disconnected.  Of the client that cannot be said on every system.
+        // The server starts disconnected.  On some systems the client is connected already.
         CHECK_FALSE(server.connected);
         CHECK(server.accepting);
         CHECK_FALSE(client.accepting);

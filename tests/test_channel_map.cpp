@@ -1,4 +1,6 @@
-// The map as a dict, and the turns that it takes.
+// asyncore/channel_map.hpp: the map as a dict, and which channels a turn asks and serves.
+#include "support.hpp"
+
 #include <asynchat/asynchat.hpp>
 #include <asyncore/asyncore.hpp>
 #include <asyncore/turn.hpp>
@@ -25,7 +27,7 @@ using asyncore::socket_t;
 
 namespace {
 
-/// Notes its name when it is read from, and is writable only on demand.
+/// Notes its name when it is read from.  It is writable if `wants_write`.
 struct named : dispatcher {
     std::string name;
     std::vector<std::string>& log;
@@ -45,7 +47,7 @@ struct named : dispatcher {
     }
 };
 
-/// A channel that is no dispatcher: all that a map asks for.
+/// A channel that is not a dispatcher: the least that a map needs.
 struct foreign : asyncore::channel {
     int fd;
     std::vector<std::string>& log;
@@ -79,7 +81,7 @@ struct fixture {
 
 }  // namespace
 
-TEST_CASE_FIXTURE(fixture, "it is a dict") {
+TEST_CASE_FIXTURE(fixture, "channel_map: it behaves as Python's dict") {
     CHECK(!map);
     CHECK(map.empty());
     auto &a = add("a"), &b = add("b");
@@ -116,7 +118,8 @@ TEST_CASE_FIXTURE(fixture, "it is a dict") {
     CHECK(!map.contains(a._fileno));
 }
 
-TEST_CASE_FIXTURE(fixture, "what is no descriptor is refused, but for None") {
+TEST_CASE_FIXTURE(
+    fixture, "channel_map: a number that is no descriptor is refused except -1 (Python's None)") {
     auto& a = add("a");
     CHECK_THROWS_AS(map.set(-2, a), std::invalid_argument);
     CHECK_THROWS_AS(map.set(1 << 30, a), std::invalid_argument);
@@ -127,13 +130,41 @@ TEST_CASE_FIXTURE(fixture, "what is no descriptor is refused, but for None") {
     CHECK_NOTHROW(asyncore::poll(0.0, &map));
 }
 
-TEST_CASE_FIXTURE(fixture, "channels are served in the order in which they entered the map") {
+TEST_CASE_FIXTURE(fixture, "channel_map: a null pointer is refused") {
+    CHECK_THROWS_AS(map[3] = nullptr, std::invalid_argument);
+    CHECK_THROWS_AS(map[3] = std::shared_ptr<named>(), std::invalid_argument);
+    CHECK(map.empty());
+}
+
+TEST_CASE_FIXTURE(fixture, "channel_map: a channel need not be a dispatcher") {
+    int ends[2];
+    REQUIRE(::pipe(ends) == 0);
+    foreign reader(ends[0], log);
+    map[ends[0]] = reader;
+    REQUIRE(::write(ends[1], "!", 1) == 1);
+    asyncore::loop(0.0, false, &map, 1);
+    CHECK(log == std::vector<std::string>{"got !"});
+    ::close(ends[1]);
+    asyncore::loop(0.0, true, &map, 1);  // a hang-up, and the pipe may be readable too
+    CHECK(log.back() == "close");
+    map.erase(ends[0]);
+    ::close(ends[0]);
+}
+
+TEST_CASE("spawn: a class with a second enable_shared_from_this is refused") {
+    struct twice : dispatcher, std::enable_shared_from_this<twice> {};
+    static_assert(asyncore::shared_from_channel<named>);
+    static_assert(!asyncore::shared_from_channel<twice>);
+}
+
+TEST_CASE_FIXTURE(fixture,
+                  "channel_map: channels are served in the order in which they entered the map") {
     for (const char* name : {"a", "b", "c", "d", "e"}) add(name);
-    // Out again and in again: now the last.
+    // A channel that leaves and enters again is the last.
     auto& b = *made[1];
     map.erase(b._fileno);
     map[b._fileno] = made[1];
-    // An entry that is written again keeps its place.
+    // An entry that is set again keeps its place.
     map[made[0]->_fileno] = made[0];
     std::vector<std::size_t> order{4, 2, 0, 1, 3};
     for (const auto i : order) peers[i].send("x");
@@ -148,7 +179,15 @@ TEST_CASE_FIXTURE(fixture, "channels are served in the order in which they enter
                                           "write d", "read e", "write e", "read b", "write b"});
 }
 
-TEST_CASE_FIXTURE(fixture, "edits behind add_channel's back are seen by the next turn") {
+TEST_CASE_FIXTURE(fixture, "channel_map: fairness: one turn serves every ready channel") {
+    constexpr std::size_t count = 300;
+    for (std::size_t i = 0; i < count; ++i) add(std::to_string(i));
+    for (auto& peer : peers) peer.send("x");
+    asyncore::poll(0.0, &map);
+    CHECK(log.size() == count);
+}
+
+TEST_CASE_FIXTURE(fixture, "channel_map: an edit without add_channel() is seen by the next turn") {
     auto &a = add("a"), &b = add("b");
     peers[0].send("x");
     peers[1].send("x");
@@ -160,7 +199,7 @@ TEST_CASE_FIXTURE(fixture, "edits behind add_channel's back are seen by the next
     asyncore::loop(0.0, true, &map, 1);
     CHECK(log == std::vector<std::string>{"read a"});
     log.clear();
-    // Another channel under the same descriptor hears of it from now on.
+    // Another channel under the same descriptor is served from now on.
     auto& c = add("c");
     map.erase(c._fileno);
     map[b._fileno] = &c;
@@ -170,7 +209,8 @@ TEST_CASE_FIXTURE(fixture, "edits behind add_channel's back are seen by the next
     CHECK(std::count(log.begin(), log.end(), "write c") == 1);
 }
 
-TEST_CASE_FIXTURE(fixture, "a new channel under the served descriptor is asked after it changes") {
+TEST_CASE_FIXTURE(
+    fixture, "channel_map: descriptor reuse: a channel that replaces the served one is asked") {
     struct chat : asynchat::async_chat {
         using async_chat::async_chat;
         std::function<void()> act;
@@ -195,42 +235,37 @@ TEST_CASE_FIXTURE(fixture, "a new channel under the served descriptor is asked a
     CHECK(others.second.recv(got).count == 1);
 }
 
-TEST_CASE_FIXTURE(fixture, "a value need not be a dispatcher") {
-    int ends[2];
-    REQUIRE(::pipe(ends) == 0);
-    foreign reader(ends[0], log);
-    map[ends[0]] = reader;
-    REQUIRE(::write(ends[1], "!", 1) == 1);
-    asyncore::loop(0.0, false, &map, 1);
-    CHECK(log == std::vector<std::string>{"got !"});
-    ::close(ends[1]);
-    asyncore::loop(0.0, true, &map, 1);  // a hang-up, and it may say so by being readable too
-    CHECK(log.back() == "close");
-    map.erase(ends[0]);
-    ::close(ends[0]);
-}
-
-TEST_CASE_FIXTURE(fixture, "a channel that wants nothing is not watched") {
+TEST_CASE_FIXTURE(fixture, "channel_map: a channel without an interest is not told of a hang-up") {
     struct silent : named {
         using named::named;
         bool readable() override { return false; }
     };
     auto [ours, theirs] = socket_t::pair();
     silent s("s", log, std::move(ours), &map);
-    theirs.close();  // a hang-up that epoll would report unasked
+    theirs.close();  // epoll would report the hang-up for any interest
     for (const bool use_poll : {false, true}) asyncore::loop(0.0, use_poll, &map, 3);
     CHECK(log.empty());
 }
 
-TEST_CASE_FIXTURE(fixture, "a turn serves all that is ready, however many") {
-    constexpr std::size_t count = 300;
-    for (std::size_t i = 0; i < count; ++i) add(std::to_string(i));
-    for (auto& peer : peers) peer.send("x");
-    asyncore::poll(0.0, &map);
-    CHECK(log.size() == count);
+TEST_CASE_FIXTURE(fixture, "channel_map: a listener that is only writable is not watched") {
+    struct idle : dispatcher {
+        using dispatcher::dispatcher;
+        bool readable() override { return false; }
+        void handle_error() override { throw; }
+    } listener(&map);
+    listener.create_socket();
+    listener.bind({"127.0.0.1", 0});
+    listener.listen(1);
+    listener.socket.shutdown(SHUT_RDWR);  // poll(2) and epoll(7) report it as a hang-up
+    for (const bool use_poll : {false, true}) {
+        asyncore::turn turn(map, use_poll ? asyncore::delivery::poll : asyncore::delivery::select);
+        turn.ask_and_tell();
+        turn.wait(0.0);
+        CHECK(turn.events().empty());
+    }
 }
 
-TEST_CASE_FIXTURE(fixture, "a predicate that throws leaves the map as it was") {
+TEST_CASE_FIXTURE(fixture, "channel_map: a predicate that throws leaves the map as it was") {
     struct thrower : named {
         using named::named;
         bool throws = true;
@@ -249,7 +284,8 @@ TEST_CASE_FIXTURE(fixture, "a predicate that throws leaves the map as it was") {
     CHECK(log == std::vector<std::string>{"read a"});
 }
 
-TEST_CASE_FIXTURE(fixture, "thousands of comings and goings leave nothing behind") {
+TEST_CASE_FIXTURE(
+    fixture, "channel_map: no entry is left behind by thousands of channels that come and go") {
     std::mt19937 random(1);
     for (int i = 0; i < 5000; ++i) {
         add(std::to_string(i));
@@ -265,10 +301,11 @@ TEST_CASE_FIXTURE(fixture, "thousands of comings and goings leave nothing behind
     for (const auto& each : made) CHECK(map[each->_fileno] == each.get());
 }
 
-TEST_CASE_FIXTURE(fixture, "many that go at once leave no place behind") {
+TEST_CASE_FIXTURE(fixture,
+                  "channel_map: every place is right after many channels have left at once") {
     for (int i = 0; i < 100; ++i) add(std::to_string(i));
-    SUBCASE("outside of a turn") {}
-    SUBCASE("in a turn, which is when they are noted") {
+    SUBCASE("channel_map: many channels leave outside of a turn") {}
+    SUBCASE("channel_map: many channels leave during a turn") {
         asyncore::loop(0.0, true, &map, 1);
         peers.erase(peers.begin(), peers.begin() + 90);
         asyncore::loop(0.0, true, &map, 1);
@@ -283,56 +320,50 @@ TEST_CASE_FIXTURE(fixture, "many that go at once leave no place behind") {
     CHECK(log.back() == "read new");
 }
 
-TEST_CASE_FIXTURE(fixture, "who left while no turn was under way is let go of when a loop begins") {
+TEST_CASE_FIXTURE(
+    fixture,
+    "channel_map: a channel that left outside of a turn is destroyed when the next loop begins") {
     add("a");
     const std::weak_ptr<named> gone = made.back();
     made.clear();
     asyncore::close_all(&map);
     CHECK_FALSE(gone.expired());  // close() never destroys
-    SUBCASE("loop()") { asyncore::loop(0.0, false, &map, 1); }
-    SUBCASE("poll()") { asyncore::poll(0.0, &map); }
-    SUBCASE("poll2()") { asyncore::poll2(0.0, &map); }
+    SUBCASE("channel_map: loop() destroys channels that left before") {
+        asyncore::loop(0.0, false, &map, 1);
+    }
+    SUBCASE("channel_map: poll() destroys channels that left before") { asyncore::poll(0.0, &map); }
+    SUBCASE("channel_map: poll2() destroys channels that left before") {
+        asyncore::poll2(0.0, &map);
+    }
     CHECK(gone.expired());
 }
 
-TEST_CASE_FIXTURE(fixture, "a listener that would only write is not watched") {
-    struct idle : dispatcher {
-        using dispatcher::dispatcher;
-        bool readable() override { return false; }
-        void handle_error() override { throw; }
-    } listener(&map);
-    listener.create_socket();
-    listener.bind({"127.0.0.1", 0});
-    listener.listen(1);
-    listener.socket.shutdown(SHUT_RDWR);  // which poll(2) and epoll(7) call a hang-up
-    for (const bool use_poll : {false, true}) {
-        asyncore::turn turn(map, use_poll ? asyncore::delivery::poll : asyncore::delivery::select);
-        turn.ask_and_tell();
-        turn.wait(0.0);
-        CHECK(turn.events().empty());
+TEST_CASE("channel_map: a destructor may make channels while the map is destroyed") {
+    struct breeding : dispatcher {
+        int generations;
+        breeding(socket_t sock, channel_map* map, int left)
+            : dispatcher(std::move(sock), map), generations(left) {}
+        ~breeding() override {
+            for (int n = 0; n < 3 && generations > 0; ++n)
+                asyncore::spawn<breeding>(socket_t::pair().first, _map, generations - 1)->close();
+        }
+    };
+    const int before = support::next_descriptor();
+    {
+        channel_map map;
+        asyncore::spawn<breeding>(socket_t::pair().first, &map, 2);
     }
+    CHECK(support::next_descriptor() == before);
 }
 
-TEST_CASE_FIXTURE(fixture, "null is no channel") {
-    CHECK_THROWS_AS(map[3] = nullptr, std::invalid_argument);
-    CHECK_THROWS_AS(map[3] = std::shared_ptr<named>(), std::invalid_argument);
-    CHECK(map.empty());
-}
-
-TEST_CASE("a class with a second enable_shared_from_this cannot be spawned") {
-    struct twice : dispatcher, std::enable_shared_from_this<twice> {};
-    static_assert(asyncore::shared_from_channel<named>);
-    static_assert(!asyncore::shared_from_channel<twice>);
-}
-
-TEST_CASE_FIXTURE(fixture, "parent and child go on after a fork") {
+TEST_CASE_FIXTURE(fixture, "fork: parent and child each serve their own channels") {
     auto& a = add("a");
-    asyncore::loop(0.0, false, &map, 1);  // the poller is at work
+    asyncore::loop(0.0, false, &map, 1);  // now the map has a poller
     int ends[2];
     REQUIRE(::pipe(ends) == 0);
     const auto child = ::fork();
     if (child == 0) {
-        // Leaves the parent's connection, and serves its own.
+        // The child closes the parent's connection and serves its own.
         a.close();
         auto& b = add("b");
         peers.back().send("x");
@@ -348,7 +379,7 @@ TEST_CASE_FIXTURE(fixture, "parent and child go on after a fork") {
     CHECK(log == std::vector<std::string>{"read a"});
 }
 
-TEST_CASE("a loop per thread, each on a map of its own") {
+TEST_CASE("threads: one loop per thread works on a map per thread") {
     std::atomic<int> served{0};
     std::vector<std::thread> threads;
     for (int i = 0; i < 4; ++i)
@@ -366,10 +397,11 @@ TEST_CASE("a loop per thread, each on a map of its own") {
             served += static_cast<int>(std::count(log.begin(), log.end(), "read n"));
         });
     for (auto& each : threads) each.join();
-    CHECK(served == 4 * 201);  // and the end of file
+    CHECK(served == 4 * 201);  // one more for the end of file
 }
 
-TEST_CASE_FIXTURE(fixture, "a thread can be cancelled in a hook") {
+TEST_CASE_FIXTURE(fixture,
+                  "threads: pthread_cancel() in a hook ends the thread and not the process") {
     struct cancelled : named {
         using named::named;
         void handle_read() override { ::pthread_cancel(::pthread_self()), ::pthread_testcancel(); }
@@ -378,10 +410,10 @@ TEST_CASE_FIXTURE(fixture, "a thread can be cancelled in a hook") {
     asyncore::spawn<cancelled>("c", log, std::move(ours), &map);
     theirs.send("x");
     std::thread([this] { asyncore::loop(1.0, false, &map, 1); }).join();
-    CHECK(log.empty());  // neither handle_error() nor the end of the process
+    CHECK(log.empty());  // handle_error() was not called, and the process goes on
 }
 
-TEST_CASE_FIXTURE(fixture, "a mechanism by name") {
+TEST_CASE_FIXTURE(fixture, "channel_map: use() changes the mechanism") {
     for (const auto name : asyncore::platform::poller_names()) {
         map.use(std::string(name));
         CHECK(map.mechanism() == name);

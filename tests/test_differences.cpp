@@ -1,5 +1,7 @@
 // One case for each entry of docs/differences.md, under its name.
+#include "channels.hpp"
 #include "failing_calls.hpp"
+#include "support.hpp"
 
 #include <asynchat/asynchat.hpp>
 #include <asyncore/asyncore.hpp>
@@ -26,6 +28,7 @@ using asyncore::channel_map;
 using asyncore::dispatcher;
 using asyncore::socket_t;
 using asyncore::platform::timeout;
+using support::both_deliveries;
 
 namespace {
 
@@ -41,25 +44,11 @@ struct chat : async_chat {
     void handle_error() override { log.emplace_back("error"); }
 };
 
-/// Keeps what is written to a stream while it lives.
-class captured {
-public:
-    explicit captured(std::ostream& stream)
-        : stream_(stream), before_(stream.rdbuf(kept_.rdbuf())) {}
-    ~captured() { stream_.rdbuf(before_); }
-    std::string text() const { return kept_.str(); }
-
-private:
-    std::ostringstream kept_;
-    std::ostream& stream_;
-    std::streambuf* before_;
-};
-
-/// The status of a child process that does this.
+/// The status of a child process that does `work`.
 int status_of(void (*work)()) {
     const auto child = ::fork();
     if (child == 0) {
-        // doctest has its own; SIGPIPE may be ignored since before.
+        // doctest installs handlers of its own, and SIGPIPE may be ignored.
         for (const int signal : {SIGINT, SIGALRM, SIGPIPE}) ::signal(signal, SIG_DFL);
         work();
         ::_exit(0);
@@ -69,14 +58,12 @@ int status_of(void (*work)()) {
     return status;
 }
 
-const std::array both_deliveries{false, true};
-
 }  // namespace
 
 TEST_CASE("D1 buffer sizes are 4096") {
     CHECK(async_chat().ac_in_buffer_size == 4096);
     CHECK(async_chat().ac_out_buffer_size == 4096);
-    async_chat::default_ac_in_buffer_size = 65536;  // what a port of a 3.x server says
+    async_chat::default_ac_in_buffer_size = 65536;  // as a port of a Python 3 server sets it
     CHECK(async_chat().ac_in_buffer_size == 65536);
     async_chat::default_ac_in_buffer_size = 4096;
 }
@@ -85,7 +72,7 @@ TEST_CASE("D2 del_channel removes only its own entry") {
     channel_map map;
     auto [a, b] = socket_t::pair();
     chat one(std::move(a), &map), two(std::move(b), &map);
-    map[one._fileno] = &two;  // a protocol upgrade: another channel has taken over
+    map[one._fileno] = &two;  // as in a protocol upgrade, where another channel takes over
     const int fd = one._fileno;
     one.del_channel();
     CHECK(map[fd] == &two);
@@ -162,13 +149,13 @@ TEST_CASE("D6 dispatcher_with_send::send returns the number of bytes it took") {
 
 TEST_CASE("D7 a file_wrapper that was not closed closes without a warning") {
     int fd = -1;
-    const captured err(std::cerr);
+    const auto err = support::captured_stderr();
     {
         const asyncore::file_wrapper file(0);
         fd = file.fileno();
     }
     CHECK(::fcntl(fd, F_GETFD) < 0);
-    CHECK(err.text() == "");
+    CHECK(err.getvalue() == "");
 }
 
 TEST_CASE("D8 use_encoding is off and does nothing") {
@@ -219,7 +206,7 @@ TEST_CASE("D12 a terminator of another kind, set while counting, stands") {
 }
 
 TEST_CASE("D13 accept survives the lack of descriptors, and connections that came to nothing") {
-    SUBCASE("came to nothing") {
+    SUBCASE("D13: accept() passes over a connection that came to nothing") {
         struct server : dispatcher {
             using dispatcher::dispatcher;
             int served = 0, errors = 0;
@@ -242,7 +229,7 @@ TEST_CASE("D13 accept survives the lack of descriptors, and connections that cam
         }
         asyncore::loop(30.0, false, &map, 1);
         CHECK(s.served == 1);
-        const support::failing_accept failing(EINVAL);  // that is the listener's
+        const support::failing_accept failing(EINVAL);  // EINVAL is an error of the listener
         CHECK_THROWS_AS(s.accept(), std::system_error);
     }
     static constexpr auto work = [] {
@@ -268,15 +255,13 @@ TEST_CASE("D13 accept survives the lack of descriptors, and connections that cam
         rlimit before{};
         ::getrlimit(RLIMIT_NOFILE, &before);
         auto none_left = before;
-        const int next = ::dup(0);
-        ::close(next);
-        none_left.rlim_cur = static_cast<rlim_t>(next);
+        none_left.rlim_cur = static_cast<rlim_t>(support::next_descriptor());
         ::setrlimit(RLIMIT_NOFILE, &none_left);
         asyncore::loop(1.0, false, &map, 1);
         ::setrlimit(RLIMIT_NOFILE, &before);
         if (!s.accepting || s.served != 1) ::_exit(2);
         if (s.said != "error: no descriptors left, a connection was dropped") ::_exit(4);
-        // It does not spin: nobody waits any more, so the next turn finds nothing.
+        // The loop does not spin: no connection waits any more, so the listener is not readable.
         std::vector<asyncore::platform::ready> found;
         auto waiter = asyncore::platform::make_poller("poll");
         waiter->watch(s._fileno, asyncore::platform::events::read);
@@ -305,7 +290,7 @@ TEST_CASE("D14 predicates that nobody overrides are not asked on every turn") {
     asyncore::loop(0.0, false, &map, 10);
     CHECK(special->asked == 10);
 
-    // What follows its own queue is noticed at once.
+    // A channel whose answers follow its own queue is asked when the queue changes.
     plain->push(std::string(1 << 20, 'x'));
     asyncore::loop(0.0, false, &map, 3);
     const auto left = plain->producer_fifo.size();
@@ -363,18 +348,18 @@ TEST_CASE("D15 a scan survives a predicate that closes another channel") {
 }
 
 TEST_CASE("D16 what a channel throws after it destroyed itself leaves the loop") {
-    struct suicidal : chat {
+    struct self_destroying : chat {
         using chat::chat;
-        std::unique_ptr<suicidal>* self = nullptr;
+        std::unique_ptr<self_destroying>* self = nullptr;
         void found_terminator() override {
             self->reset();
-            throw std::runtime_error("from beyond");
+            throw std::runtime_error("on purpose");
         }
     };
     for (const bool use_poll : both_deliveries) {
         channel_map map;
         auto [a, peer] = socket_t::pair();
-        auto one = std::make_unique<suicidal>(std::move(a), &map);
+        auto one = std::make_unique<self_destroying>(std::move(a), &map);
         one->self = &one;
         one->set_terminator("\n");
         peer.send("x\n");
@@ -388,7 +373,7 @@ TEST_CASE("D17 a descriptor closed behind the library is a handle_close") {
         channel_map map;
         auto [a, peer] = socket_t::pair();
         chat one(std::move(a), &map);
-        map.mechanism();  // the poller may own a descriptor: not this one
+        map.mechanism();  // a poller made later could get the closed number
         ::close(one._fileno);
         asyncore::loop(0.0, use_poll, &map, 1);
         CHECK(one.log == std::vector<std::string>{"close"});
@@ -406,7 +391,7 @@ TEST_CASE("D18 nothing wanted and no time-out waits for ever") {
         channel_map map;
         auto [a, peer] = socket_t::pair();
         idle one(std::move(a), &map);
-        ::alarm(1);  // ends this process: it waits, where Python raises TypeError
+        ::alarm(1);  // ends this process, which waits, where Python raises TypeError
         asyncore::poll(std::nullopt, &map);
     };
     const int status = status_of(+work);
@@ -425,14 +410,14 @@ TEST_CASE("D20 messages and repr name C++ types") {
     asyncore::dispatcher_with_send d(std::move(a), &map);
     d.addr = {"127.0.0.1", 80};
     CHECK(d.repr().starts_with("<asyncore::dispatcher_with_send connected 127.0.0.1:80 at 0x"));
-    const captured out(std::cout);
+    const auto out = support::captured_stdout();
     try {
         throw asyncore::platform::os_error(EIO, "read");
     } catch (...) {
         d.handle_error();
     }
-    CHECK(out.text().starts_with("error: uncaptured exception, closing channel <asyncore::"));
-    CHECK(out.text().find("(std::system_error:read: Input/output error ") != std::string::npos);
+    CHECK(out.getvalue().starts_with("error: uncaptured exception, closing channel <asyncore::"));
+    CHECK(out.getvalue().find("(std::system_error:read: Input/output error ") != std::string::npos);
 }
 
 TEST_CASE("D21 logging never throws") {
@@ -443,8 +428,8 @@ TEST_CASE("D21 logging never throws") {
         ::dup2(ends[1], 1);
         ::dup2(ends[1], 2);
         dispatcher d;
-        d.log_info("nobody hears this");
-        d.log("nor this");
+        d.log_info("this cannot be written");
+        d.log("nor can this");
     };
     CHECK(status_of(+work) == 0);
 }
@@ -473,7 +458,7 @@ TEST_CASE("D23 KeyboardInterrupt is opt-in") {
         try {
             asyncore::loop(30.0, false, &map);
         } catch (const asyncore::KeyboardInterrupt&) {
-            asyncore::loop(0.0, false, &map, 1);  // once is enough
+            asyncore::loop(0.0, false, &map, 1);  // one SIGINT is one KeyboardInterrupt
             ::_exit(7);
         }
     };
@@ -484,7 +469,7 @@ TEST_CASE("D24 push copies what it cannot send") {
     channel_map map;
     auto [ours, theirs] = socket_t::pair();
     chat c(std::move(ours), &map);
-    c.connected = false;  // so that it stays in the queue
+    c.connected = false;  // so that the data stays in the queue
     std::string data = "before";
     c.push(data);
     data = "AFTER!";
@@ -534,7 +519,8 @@ TEST_CASE("D26 what the system has against one channel is that channel's error")
     const support::failing_epoll_ctl failing(number, ENOSPC);
     CHECK_NOTHROW(asyncore::loop(0.0, true, &map, 1));
     CHECK(old.reads == 1);
-    // select and poll ask the system for no room.  (The stand-in for kqueue stands on epoll.)
+    // select and poll make no system call when a descriptor is watched.  (The stand-in for kqueue
+    // uses epoll.)
     const bool refused = map.mechanism() == "epoll" || map.mechanism() == "kqueue";
     CHECK(late.error == (refused ? ENOSPC : 0));
     CHECK(map.contains(number) != refused);
@@ -555,7 +541,7 @@ TEST_CASE("D27 a connect() that fails leaves nothing in progress") {
     CHECK_FALSE(c.connecting);
     asyncore::loop(0.0, false, &map, 1);
     CHECK(c.connects == 0);
-    // A Unix listener with no room left: EAGAIN, and the kernel does not go on.
+    // The backlog of a Unix listener is full: EAGAIN, and the kernel does not go on connecting.
     socket_t listener(AF_UNIX, SOCK_STREAM), first(AF_UNIX, SOCK_STREAM);
     listener.bind("");
     listener.listen(0);

@@ -1,4 +1,5 @@
-// What neither CPython's tests nor a replayed script can say of turns, and of what leaves them.
+// asyncore/loop.hpp, where neither CPython's tests nor a replayed script can tell: which events
+// reach which channel, and which exceptions leave the loop.
 #include "channels.hpp"
 #include "support.hpp"
 
@@ -37,7 +38,7 @@ namespace {
 
 volatile std::sig_atomic_t caught = 0;
 
-/// Does something when it has read.
+/// Calls `act` when it has read.
 struct acting : noting {
     using noting::noting;
     std::function<void()> act;
@@ -49,316 +50,358 @@ struct acting : noting {
 
 }  // namespace
 
-TEST_SUITE("turns") {
-    TEST_CASE("an empty map returns at once") {
+TEST_CASE("loop: an empty map returns at once") {
+    channel_map map;
+    const auto start = clock_type::now();
+    asyncore::poll(30.0, &map);
+    asyncore::poll2(30.0, &map);
+    asyncore::loop(30.0, false, &map);
+    CHECK(clock_type::now() - start < 10s);
+}
+
+TEST_CASE("loop: a closed descriptor is a handle_close() at once") {
+    struct throwing : noting {
+        using noting::noting;
+        void handle_close() override {
+            noting::handle_close();
+            throw std::runtime_error("on purpose");
+        }
+    };
+    for (const bool use_poll : both_deliveries) {
         channel_map map;
+        auto [a, b] = socket_t::pair();
+        throwing d(std::move(a), &map);
+        map.mechanism();  // a poller made later could get the closed number
+        ::close(d._fileno);
         const auto start = clock_type::now();
-        asyncore::poll(30.0, &map);
-        asyncore::poll2(30.0, &map);
-        asyncore::loop(30.0, false, &map);
+        CHECK_NOTHROW(asyncore::loop(30.0, use_poll, &map, 1));
         CHECK(clock_type::now() - start < 10s);
-    }
-
-    TEST_CASE("a closed descriptor is found at once, and what handle_close() throws is an error") {
-        struct throwing : noting {
-            using noting::noting;
-            void handle_close() override {
-                noting::handle_close();
-                throw std::runtime_error("on purpose");
-            }
-        };
-        for (const bool use_poll : both_deliveries) {
-            channel_map map;
-            auto [a, b] = socket_t::pair();
-            throwing d(std::move(a), &map);
-            map.mechanism();  // the poller may own a descriptor: not this one
-            ::close(d._fileno);
-            const auto start = clock_type::now();
-            CHECK_NOTHROW(asyncore::loop(30.0, use_poll, &map, 1));
-            CHECK(clock_type::now() - start < 10s);
-            CHECK(d.log == lines{"close", "error"});
-            static_cast<void>(d.socket.detach().release());
-        }
-    }
-
-    TEST_CASE("a closed descriptor is found again on every turn") {
-        struct plain : asynchat::async_chat {
-            using async_chat::async_chat;
-            int closes = 0;
-            void handle_close() override { ++closes; }
-        };
-        for (const bool use_poll : both_deliveries) {
-            channel_map map;
-            auto [a, b] = socket_t::pair();
-            const auto d = asyncore::spawn<plain>(std::move(a), &map);
-            map.mechanism();
-            ::close(d->_fileno);
-            asyncore::loop(0.0, use_poll, &map, 3);
-            CHECK(d->closes == 3);
-            static_cast<void>(d->socket.detach().release());
-        }
-    }
-
-    TEST_CASE("an error is nothing to write to who does not write") {
-        channel_map map;
-        auto [a, b] = support::tcp_pair();
-        noting reader(std::move(a), &map);
-        const linger at_once{1, 0};
-        REQUIRE(::setsockopt(b.fileno(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once) == 0);
-        b.close();
-        REQUIRE(support::wait_readable(reader._fileno, 30s));
-        asyncore::loop(0.0, false, &map, 1);
-        CHECK(reader.log == lines{"read"});
-    }
-
-    TEST_CASE("an event is nothing to who took the place of its channel meanwhile") {
-        for (const bool use_poll : both_deliveries) {
-            channel_map map;
-            auto [a, peer_a] = socket_t::pair();
-            auto [b, peer_b] = socket_t::pair();
-            acting one(std::move(a), &map);
-            noting two(std::move(b), &map), heir(&map);
-            one.act = [&] { map[two._fileno] = &heir; };
-            peer_a.send("x");
-            peer_b.send("x");
-            asyncore::loop(0.0, use_poll, &map, 1);
-            CHECK(two.log.empty());
-            CHECK(heir.log.empty());
-            heir.socket = std::move(two.socket);
-            asyncore::loop(0.0, use_poll, &map, 1);
-            CHECK(heir.log == lines{"read"});
-        }
-    }
-
-    TEST_CASE("everyone is asked still after many have left") {
-        for (const bool use_poll : both_deliveries) {
-            channel_map map;
-            map.mechanism();
-            std::vector<std::unique_ptr<noting>> many;
-            for (int i = 0; i < 200; ++i) {
-                many.push_back(std::make_unique<noting>(&map));
-                many.back()->reads = false;
-                map[1000 + i] = many.back().get();
-            }
-            auto [a, peer_a] = socket_t::pair();
-            auto [b, peer_b] = socket_t::pair();
-            noting bystander(std::move(b), &map);
-            acting one(std::move(a), &map);
-            one.act = [&] {
-                many.clear();
-                bystander.writes = true;
-            };
-            peer_a.send("x");
-            asyncore::loop(0.0, use_poll, &map, 3);
-            CHECK(bystander.log == lines{"write", "write"});
-        }
-    }
-
-    TEST_CASE("a channel hears of what it asked for, and of no more") {
-        for (const bool use_poll : both_deliveries) {
-            CAPTURE(use_poll);
-            channel_map map;
-            auto [a, b] = support::tcp_pair();
-            noting writer(std::move(a), &map);
-            writer.reads = false;
-            writer.writes = true;
-            b.send("x");
-            b.send("!", MSG_OOB);
-            REQUIRE(support::wait_readable(writer._fileno, 30s));
-            // Who wants to write hears of urgent data by select(), not by poll().
-            asyncore::loop(0.0, use_poll, &map, 1);
-            CHECK(writer.log == (use_poll ? lines{"write"} : lines{"write", "expt"}));
-        }
-        channel_map map;
-        auto [a, b] = socket_t::pair();
-        noting writer(std::move(a), &map);
-        writer.reads = false;
-        writer.writes = true;
-        b.close();
-        asyncore::loop(0.0, false, &map, 1);
-        CHECK(writer.log == lines{"write"});
-    }
-
-    TEST_CASE("who has left is watched no more, though its descriptor is open") {
-        struct leaving : noting {
-            using noting::noting;
-            bool leaves = false, first = false;
-            bool readable() override {
-                if (leaves && first) del_channel();
-                return true;
-            }
-            bool writable() override {
-                if (leaves && !first) del_channel();
-                return true;
-            }
-        };
-        const auto check_quiet = [](channel_map& map, bool use_poll) {
-            const auto start = clock_type::now();
-            asyncore::loop(0.02, use_poll, &map, 1);
-            CHECK(clock_type::now() - start >= 20ms);
-        };
-        for (const bool use_poll : both_deliveries) {
-            channel_map map;
-            auto [quiet, silent] = socket_t::pair();
-            noting bystander(std::move(quiet), &map);
-            for (const bool first : {false, true}) {
-                auto [a, b] = socket_t::pair();
-                leaving d(std::move(a), &map);
-                d.leaves = true;
-                d.first = first;
-                b.send("x");
-                asyncore::loop(0.0, use_poll, &map, 1);
-                CHECK(map.size() == 1);
-                check_quiet(map, use_poll);
-                CHECK(d.log.empty());
-            }
-            unique_fd twin;
-            {
-                auto [a, b] = socket_t::pair();
-                noting d(std::move(a), &map);
-                d.writes = true;
-                twin.reset(::dup(d._fileno));
-                asyncore::loop(0.0, use_poll, &map, 1);
-            }
-            CHECK(map.size() == 1);
-            check_quiet(map, use_poll);
-            CHECK(bystander.log.empty());
-        }
-    }
-
-    TEST_CASE("an event of nobody is nobody's") {
-        for (const bool use_poll : both_deliveries) {
-            channel_map map;
-            auto [quiet, silent] = socket_t::pair();
-            auto [a, b] = socket_t::pair();
-            noting bystander(std::move(quiet), &map), d(std::move(a), &map);
-            asyncore::loop(0.0, use_poll, &map, 1);
-            const unique_fd twin(::dup(d._fileno));  // epoll(7) goes on about the closed number
-            ::close(d._fileno);
-            d.del_channel();
-            static_cast<void>(d.socket.detach().release());
-            b.send("x");
-            silent.send("x");
-            asyncore::loop(0.0, use_poll, &map, 1);
-            CHECK(bystander.log == lines{"read"});
-            CHECK(d.log.empty());
-        }
-    }
-
-    TEST_CASE("ExitNow and its kind leave, from whatever hook and delivery") {
-        struct leaving : noting {
-            using noting::noting;
-            std::function<void()> leave;
-            void handle_read() override { leave(); }
-        };
-        for (const bool use_poll : both_deliveries) {
-            channel_map map;
-            auto [a, b] = socket_t::pair();
-            leaving d(std::move(a), &map);
-            b.send("x");
-            const auto turn = [&] { asyncore::loop(0.0, use_poll, &map, 1); };
-            d.leave = [] { throw asyncore::ExitNow(); };
-            CHECK_THROWS_AS(turn(), asyncore::ExitNow);
-            d.leave = [] { throw asyncore::KeyboardInterrupt(); };
-            CHECK_THROWS_AS(turn(), asyncore::KeyboardInterrupt);
-            d.leave = [] { throw asyncore::SystemExit{3}; };
-            CHECK_THROWS_AS(turn(), asyncore::SystemExit);
-            CHECK(d.log.empty());
-            d.leave = [] { throw 3; };
-            CHECK_NOTHROW(turn());
-            CHECK(d.log == lines{"error"});
-        }
-    }
-
-    TEST_CASE("who destroys another goes on itself") {
-        struct destroying : asynchat::async_chat {
-            using async_chat::async_chat;
-            std::unique_ptr<noting> other;
-            lines log;
-            void collect_incoming_data(std::string_view data) override { log.emplace_back(data); }
-            void found_terminator() override { other.reset(); }
-        };
-        for (const bool use_poll : both_deliveries) {
-            channel_map map;
-            auto [a, b] = socket_t::pair();
-            destroying d(std::move(a), &map);
-            d.other = std::make_unique<noting>(&map);
-            d.set_terminator("\n");
-            b.send("one\ntwo\n");
-            asyncore::loop(0.0, use_poll, &map, 1);
-            CHECK(d.log == lines{"one", "two"});
-        }
-    }
-
-    TEST_CASE("a channel that closed itself is there until the outermost turn ends") {
-        struct closing : noting {
-            using noting::noting;
-            bool* there;
-            void handle_read() override {
-                auto& is_there = *there;
-                auto& map = *_map;
-                const auto self = weak_from_this();
-                close();
-                asyncore::loop(0.0, false, &map, 2);
-                is_there = !self.expired();
-            }
-        };
-        channel_map map;
-        auto [a, b] = socket_t::pair();
-        auto [quiet, silent] = socket_t::pair();
-        noting bystander(std::move(quiet), &map);
-        bool there = false;
-        std::weak_ptr<closing> seen;
-        {
-            const auto d = asyncore::spawn<closing>(std::move(a), &map);
-            d->there = &there;
-            seen = d;
-        }
-        b.send("x");
-        asyncore::loop(0.0, false, &map, 1);
-        CHECK(there);
-        CHECK(seen.expired());
-    }
-
-    TEST_CASE("close_all() and what close() throws") {
-        struct closing : noting {
-            using noting::noting;
-            std::function<void()> fail;
-            void close() override {
-                log.emplace_back("close");
-                if (fail) fail();
-            }
-        };
-        const auto closes_all = [](const std::function<void()>& fail, bool ignore_all) {
-            channel_map map;
-            closing first(&map), second(&map);
-            first.fail = fail;
-            map[5] = &first;
-            map[6] = &second;
-            const auto all_closed = [&] { return map.empty() && second.log == lines{"close"}; };
-            try {
-                asyncore::close_all(&map, ignore_all);
-                return all_closed();
-            } catch (...) {
-                CHECK(!all_closed());
-                return false;
-            }
-        };
-        const auto closed = [] { throw os_error(EBADF, "close"); };
-        const auto broken = [] { throw os_error(EIO, "close"); };
-        const auto other = [] { throw std::runtime_error("on purpose"); };
-        const auto exits = [] { throw asyncore::ExitNow(); };
-        for (const bool ignore_all : {false, true}) {
-            CAPTURE(ignore_all);
-            CHECK(closes_all(closed, ignore_all));
-            CHECK(closes_all(broken, ignore_all) == ignore_all);
-            CHECK(closes_all(other, ignore_all) == ignore_all);
-            CHECK(!closes_all(exits, ignore_all));
-        }
+        CHECK(d.log == lines{"close", "error"});
+        static_cast<void>(d.socket.detach().release());
     }
 }
 
-TEST_CASE("close_all() closes a channel too that another's close() took out") {
+TEST_CASE("loop: a closed descriptor is a handle_close() on every turn") {
+    struct plain : asynchat::async_chat {
+        using async_chat::async_chat;
+        int closes = 0;
+        void handle_close() override { ++closes; }
+    };
+    for (const bool use_poll : both_deliveries) {
+        channel_map map;
+        auto [a, b] = socket_t::pair();
+        const auto d = asyncore::spawn<plain>(std::move(a), &map);
+        map.mechanism();
+        ::close(d->_fileno);
+        asyncore::loop(0.0, use_poll, &map, 3);
+        CHECK(d->closes == 3);
+        static_cast<void>(d->socket.detach().release());
+    }
+}
+
+TEST_CASE("loop: a channel is told of what it asked for and of no more") {
+    for (const bool use_poll : both_deliveries) {
+        CAPTURE(use_poll);
+        channel_map map;
+        auto [a, b] = support::tcp_pair();
+        noting writer(std::move(a), &map);
+        writer.reads = false;
+        writer.writes = true;
+        b.send("x");
+        b.send("!", MSG_OOB);
+        REQUIRE(support::wait_readable(writer._fileno, 30s));
+        // Only the select delivery tells a writable channel of out-of-band data.
+        asyncore::loop(0.0, use_poll, &map, 1);
+        CHECK(writer.log == (use_poll ? lines{"write"} : lines{"write", "expt"}));
+    }
+    channel_map map;
+    auto [a, b] = socket_t::pair();
+    noting writer(std::move(a), &map);
+    writer.reads = false;
+    writer.writes = true;
+    b.close();
+    asyncore::loop(0.0, false, &map, 1);
+    CHECK(writer.log == lines{"write"});
+}
+
+TEST_CASE("loop: a socket error does not call handle_write() of a channel that is not writable") {
+    channel_map map;
+    auto [a, b] = support::tcp_pair();
+    noting reader(std::move(a), &map);
+    const linger at_once{1, 0};
+    REQUIRE(::setsockopt(b.fileno(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once) == 0);
+    b.close();
+    REQUIRE(support::wait_readable(reader._fileno, 30s));
+    asyncore::loop(0.0, false, &map, 1);
+    CHECK(reader.log == lines{"read"});
+}
+
+TEST_CASE("loop: a stale event does not reach a channel that replaced the entry") {
+    for (const bool use_poll : both_deliveries) {
+        channel_map map;
+        auto [a, peer_a] = socket_t::pair();
+        auto [b, peer_b] = socket_t::pair();
+        acting one(std::move(a), &map);
+        noting two(std::move(b), &map), heir(&map);
+        one.act = [&] { map[two._fileno] = &heir; };
+        peer_a.send("x");
+        peer_b.send("x");
+        asyncore::loop(0.0, use_poll, &map, 1);
+        CHECK(two.log.empty());
+        CHECK(heir.log.empty());
+        heir.socket = std::move(two.socket);
+        asyncore::loop(0.0, use_poll, &map, 1);
+        CHECK(heir.log == lines{"read"});
+    }
+}
+
+TEST_CASE("loop: a stale event for a descriptor that has no entry is dropped") {
+    for (const bool use_poll : both_deliveries) {
+        channel_map map;
+        auto [quiet, silent] = socket_t::pair();
+        auto [a, b] = socket_t::pair();
+        noting bystander(std::move(quiet), &map), d(std::move(a), &map);
+        asyncore::loop(0.0, use_poll, &map, 1);
+        const unique_fd twin(::dup(d._fileno));  // so that epoll(7) still reports the closed number
+        ::close(d._fileno);
+        d.del_channel();
+        static_cast<void>(d.socket.detach().release());
+        b.send("x");
+        silent.send("x");
+        asyncore::loop(0.0, use_poll, &map, 1);
+        CHECK(bystander.log == lines{"read"});
+        CHECK(d.log.empty());
+    }
+}
+
+TEST_CASE("loop: a channel that has left the map is not watched though its descriptor is open") {
+    struct leaving : noting {
+        using noting::noting;
+        bool leaves = false, first = false;
+        bool readable() override {
+            if (leaves && first) del_channel();
+            return true;
+        }
+        bool writable() override {
+            if (leaves && !first) del_channel();
+            return true;
+        }
+    };
+    const auto check_quiet = [](channel_map& map, bool use_poll) {
+        const auto start = clock_type::now();
+        asyncore::loop(0.02, use_poll, &map, 1);
+        CHECK(clock_type::now() - start >= 20ms);
+    };
+    for (const bool use_poll : both_deliveries) {
+        channel_map map;
+        auto [quiet, silent] = socket_t::pair();
+        noting bystander(std::move(quiet), &map);
+        for (const bool first : {false, true}) {
+            auto [a, b] = socket_t::pair();
+            leaving d(std::move(a), &map);
+            d.leaves = true;
+            d.first = first;
+            b.send("x");
+            asyncore::loop(0.0, use_poll, &map, 1);
+            CHECK(map.size() == 1);
+            check_quiet(map, use_poll);
+            CHECK(d.log.empty());
+        }
+        unique_fd twin;
+        {
+            auto [a, b] = socket_t::pair();
+            noting d(std::move(a), &map);
+            d.writes = true;
+            twin.reset(::dup(d._fileno));
+            asyncore::loop(0.0, use_poll, &map, 1);
+        }
+        CHECK(map.size() == 1);
+        check_quiet(map, use_poll);
+        CHECK(bystander.log.empty());
+    }
+}
+
+TEST_CASE("loop: a channel that replaces an entry is watched for its own interest") {
+    for (const bool use_poll : both_deliveries) {
+        channel_map map;
+        auto [a, b] = socket_t::pair();
+        noting one(std::move(a), &map), two(&map);
+        const int fd = one._fileno;
+        asyncore::loop(0.0, use_poll, &map, 1);
+        map[fd] = &two;  // it has the same interest
+        two.socket = std::move(one.socket);
+        b.send("x");
+        asyncore::loop(0.0, use_poll, &map, 1);
+        CHECK(two.log == lines{"read"});
+        noting silent(&map);
+        silent.reads = false;
+        map[fd] = &silent;
+        b.close();  // a hang-up is reported for any interest
+        asyncore::loop(0.0, use_poll, &map, 2);
+        CHECK(silent.log.empty());
+    }
+}
+
+TEST_CASE("loop: every channel is still asked after many channels have left") {
+    for (const bool use_poll : both_deliveries) {
+        channel_map map;
+        map.mechanism();
+        std::vector<std::unique_ptr<noting>> many;
+        for (int i = 0; i < 200; ++i) {
+            many.push_back(std::make_unique<noting>(&map));
+            many.back()->reads = false;
+            map[1000 + i] = many.back().get();
+        }
+        auto [a, peer_a] = socket_t::pair();
+        auto [b, peer_b] = socket_t::pair();
+        noting bystander(std::move(b), &map);
+        acting one(std::move(a), &map);
+        one.act = [&] {
+            many.clear();
+            bystander.writes = true;
+        };
+        peer_a.send("x");
+        asyncore::loop(0.0, use_poll, &map, 3);
+        CHECK(bystander.log == lines{"write", "write"});
+    }
+}
+
+TEST_CASE(
+    "loop: ExitNow and KeyboardInterrupt and SystemExit leave the loop under both deliveries") {
+    struct leaving : noting {
+        using noting::noting;
+        std::function<void()> leave;
+        void handle_read() override { leave(); }
+    };
+    for (const bool use_poll : both_deliveries) {
+        channel_map map;
+        auto [a, b] = socket_t::pair();
+        leaving d(std::move(a), &map);
+        b.send("x");
+        const auto turn = [&] { asyncore::loop(0.0, use_poll, &map, 1); };
+        d.leave = [] { throw asyncore::ExitNow(); };
+        CHECK_THROWS_AS(turn(), asyncore::ExitNow);
+        d.leave = [] { throw asyncore::KeyboardInterrupt(); };
+        CHECK_THROWS_AS(turn(), asyncore::KeyboardInterrupt);
+        d.leave = [] { throw asyncore::SystemExit{3}; };
+        CHECK_THROWS_AS(turn(), asyncore::SystemExit);
+        CHECK(d.log.empty());
+        d.leave = [] { throw 3; };
+        CHECK_NOTHROW(turn());
+        CHECK(d.log == lines{"error"});
+    }
+}
+
+TEST_CASE("loop: a channel that destroys another channel goes on reading") {
+    struct destroying : asynchat::async_chat {
+        using async_chat::async_chat;
+        std::unique_ptr<noting> other;
+        lines log;
+        void collect_incoming_data(std::string_view data) override { log.emplace_back(data); }
+        void found_terminator() override { other.reset(); }
+    };
+    for (const bool use_poll : both_deliveries) {
+        channel_map map;
+        auto [a, b] = socket_t::pair();
+        destroying d(std::move(a), &map);
+        d.other = std::make_unique<noting>(&map);
+        d.set_terminator("\n");
+        b.send("one\ntwo\n");
+        asyncore::loop(0.0, use_poll, &map, 1);
+        CHECK(d.log == lines{"one", "two"});
+    }
+}
+
+TEST_CASE("loop: nested loop: a loop in a predicate serves no event twice") {
+    struct looping : noting {
+        using noting::noting;
+        bool use_poll = false, looped = false;
+        bool readable() override {
+            if (!std::exchange(looped, true)) asyncore::loop(0.0, use_poll, _map, 1);
+            return noting::readable();
+        }
+    };
+    for (const bool use_poll : both_deliveries) {
+        channel_map map;
+        auto [a, peer_a] = socket_t::pair();
+        auto [b, peer_b] = socket_t::pair();
+        noting first(std::move(a), &map);
+        looping second(std::move(b), &map);
+        second.use_poll = use_poll;
+        peer_a.send("x");
+        asyncore::loop(0.0, use_poll, &map, 1);
+        CHECK(first.log == lines{"read"});
+    }
+}
+
+TEST_CASE("loop: nested loop: a channel that closed itself lives until the outermost turn ends") {
+    struct closing : noting {
+        using noting::noting;
+        bool* there;
+        void handle_read() override {
+            auto& is_there = *there;
+            auto& map = *_map;
+            const auto self = weak_from_this();
+            close();
+            asyncore::loop(0.0, false, &map, 2);
+            is_there = !self.expired();
+        }
+    };
+    channel_map map;
+    auto [a, b] = socket_t::pair();
+    auto [quiet, silent] = socket_t::pair();
+    noting bystander(std::move(quiet), &map);
+    bool there = false;
+    std::weak_ptr<closing> seen;
+    {
+        const auto d = asyncore::spawn<closing>(std::move(a), &map);
+        d->there = &there;
+        seen = d;
+    }
+    b.send("x");
+    asyncore::loop(0.0, false, &map, 1);
+    CHECK(there);
+    CHECK(seen.expired());
+}
+
+TEST_CASE("close_all: an exception in close() ends it unless it is EBADF or ignore_all is set") {
+    struct closing : noting {
+        using noting::noting;
+        std::function<void()> fail;
+        void close() override {
+            log.emplace_back("close");
+            if (fail) fail();
+        }
+    };
+    const auto closes_all = [](const std::function<void()>& fail, bool ignore_all) {
+        channel_map map;
+        closing first(&map), second(&map);
+        first.fail = fail;
+        map[5] = &first;
+        map[6] = &second;
+        const auto all_closed = [&] { return map.empty() && second.log == lines{"close"}; };
+        try {
+            asyncore::close_all(&map, ignore_all);
+            return all_closed();
+        } catch (...) {
+            CHECK(!all_closed());
+            return false;
+        }
+    };
+    const auto closed = [] { throw os_error(EBADF, "close"); };
+    const auto broken = [] { throw os_error(EIO, "close"); };
+    const auto other = [] { throw std::runtime_error("on purpose"); };
+    const auto exits = [] { throw asyncore::ExitNow(); };
+    for (const bool ignore_all : {false, true}) {
+        CAPTURE(ignore_all);
+        CHECK(closes_all(closed, ignore_all));
+        CHECK(closes_all(broken, ignore_all) == ignore_all);
+        CHECK(closes_all(other, ignore_all) == ignore_all);
+        CHECK(!closes_all(exits, ignore_all));
+    }
+}
+
+TEST_CASE("close_all: it closes a channel that another channel's close() took out of the map") {
     struct closing : noting {
         using noting::noting;
         std::function<void()> act;
@@ -379,59 +422,57 @@ TEST_CASE("close_all() closes a channel too that another's close() took out") {
     CHECK(map.empty());
 }
 
-TEST_SUITE("SIGINT") {
-    TEST_CASE("a map that watches for none can be told so again") {
-        channel_map map;
-        map.mechanism();
-        CHECK_NOTHROW(map.watch_interrupt(-1));
-        CHECK_FALSE(map.watches_interrupt());
-    }
+TEST_CASE("interrupt_on_sigint: watch_interrupt(-1) is allowed on a map that watches none") {
+    channel_map map;
+    map.mechanism();
+    CHECK_NOTHROW(map.watch_interrupt(-1));
+    CHECK_FALSE(map.watches_interrupt());
+}
 
-    TEST_CASE("ends a wait of whatever mechanism, and is as before at the end") {
-        CHECK(support::in_child([] {
-            ::alarm(30);
-            std::signal(SIGINT, [](int) { caught = caught + 1; });
-            channel_map map;
-            auto [a, b] = socket_t::pair();
-            noting d(std::move(a), &map);
-            const auto interrupts = [](channel_map& where) {
+TEST_CASE("interrupt_on_sigint: SIGINT ends a wait of every mechanism until the guard ends") {
+    CHECK(support::in_child([] {
+        ::alarm(30);
+        std::signal(SIGINT, [](int) { caught = caught + 1; });
+        channel_map map;
+        auto [a, b] = socket_t::pair();
+        noting d(std::move(a), &map);
+        const auto interrupts = [](channel_map& where) {
+            try {
+                asyncore::loop(0.0, false, &where, 1);
+                return false;
+            } catch (const asyncore::KeyboardInterrupt&) {
+                return true;
+            }
+        };
+        if (interrupts(map)) return false;  // now the map has a poller
+        {
+            const asyncore::interrupt_on_sigint guard(&map);
+            ::raise(SIGINT);
+            if (!interrupts(map)) return false;
+        }
+        {
+            channel_map other;
+            noting in_other(std::move(b), &other);
+            const asyncore::interrupt_on_sigint guard(&other);
+            ::raise(SIGINT);
+            if (interrupts(map) || !interrupts(other)) return false;
+        }
+        {
+            const asyncore::interrupt_on_sigint guard(&map);
+            for (const auto name : asyncore::platform::poller_names()) {
+                map.use(std::string(name));
+                ::raise(SIGINT);
                 try {
-                    asyncore::loop(0.0, false, &where, 1);
+                    asyncore::loop(std::nullopt, false, &map, 1);
                     return false;
                 } catch (const asyncore::KeyboardInterrupt&) {
-                    return true;
                 }
-            };
-            if (interrupts(map)) return false;  // and its poller is at work
-            {
-                const asyncore::interrupt_on_sigint guard(&map);
-                ::raise(SIGINT);
-                if (!interrupts(map)) return false;
             }
-            {
-                channel_map other;
-                noting in_other(std::move(b), &other);
-                const asyncore::interrupt_on_sigint guard(&other);
-                ::raise(SIGINT);
-                if (interrupts(map) || !interrupts(other)) return false;
-            }
-            {
-                const asyncore::interrupt_on_sigint guard(&map);
-                for (const auto name : asyncore::platform::poller_names()) {
-                    map.use(std::string(name));
-                    ::raise(SIGINT);
-                    try {
-                        asyncore::loop(std::nullopt, false, &map, 1);
-                        return false;
-                    } catch (const asyncore::KeyboardInterrupt&) {
-                    }
-                }
-                ::raise(SIGINT);  // which nobody waits for
-            }
-            if (caught != 0) return false;
-            ::raise(SIGINT);
-            asyncore::loop(0.0, false, &map, 2);
-            return caught == 1;
-        }));
-    }
+            ::raise(SIGINT);  // no wait follows: the end of the guard forgets it
+        }
+        if (caught != 0) return false;
+        ::raise(SIGINT);
+        asyncore::loop(0.0, false, &map, 2);
+        return caught == 1;
+    }));
 }

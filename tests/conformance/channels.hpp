@@ -14,7 +14,7 @@
 
 namespace replay {
 
-/// What all of them have in common: each hook is logged, then its `on` is run.
+/// What all four kinds have in common: each hook is logged, then its `on` is run.
 template <class Base>
 class watched : public Base {
 public:
@@ -75,7 +75,7 @@ public:
     }
 };
 
-/// The handle_read of a raw and of a sender.
+/// The handle_read() of a raw and of a sender.
 template <class Base>
 class reader : public watched<Base> {
 public:

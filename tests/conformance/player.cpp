@@ -30,7 +30,7 @@ namespace platform = asyncore::platform;
 
 namespace {
 
-// A system call of a peer's, which are plain blocking descriptors, failed.
+// A system call on a peer failed.  Peers are plain blocking descriptors.
 [[noreturn]] void fail(const char* call) { platform::throw_errno(call); }
 
 sockaddr* generic(sockaddr_in& name) { return reinterpret_cast<sockaddr*>(&name); }
@@ -78,13 +78,13 @@ platform::unique_fd udp_echo(const std::string& home) {
     if (::bind(made.get(), generic(name), sizeof name) != 0) fail("bind");
     name = name_of(made.get());
     if (::connect(made.get(), generic(name), sizeof name) != 0) fail("connect");
-    const timeval patience{1, 0};  // one may get lost
+    const timeval patience{1, 0};  // a datagram may get lost
     if (::setsockopt(made.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) != 0)
         fail("setsockopt");
     return made;
 }
 
-// One processor has one queue of what loopback owes.
+// On one processor, loopback delivers in the order of sending.
 void stay_on_this_processor() {
 #ifdef __linux__
     cpu_set_t here;
@@ -94,14 +94,14 @@ void stay_on_this_processor() {
 #endif
 }
 
-// What is sent leaves at once: without this, the kernel may hold back a small segment until the other
-// side's delayed acknowledgement, and a log would depend on the clock.
+// Without TCP_NODELAY the kernel may hold back a small segment until the peer's delayed
+// acknowledgement, and a log would depend on the clock.
 void at_once(int fd) {
     const int yes = 1;
     if (::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes) != 0) fail("setsockopt");
 }
 
-// A peer that has waited this long in a single-threaded world will wait for ever.
+// There is one thread, so a peer that has waited this long will wait for ever.
 void limit_patience(int fd) {
     const timeval patience{10, 0};
     if (::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) != 0)
@@ -280,9 +280,9 @@ void player::join_network() {
     echo_ = udp_echo(home_);
 }
 
-// Waits until all that was sent over TCP has arrived.  Loopback delivers in the order of sending, at
-// once unless the machine is busy: when a datagram arrives, so has what was sent before it.  What that
-// was answered with (SYN|ACK and ACK, or RST) was sent meanwhile, and needs a datagram each.
+// Waits until everything that was sent over TCP has arrived.  Loopback delivers in the order of
+// sending: when a datagram arrives, everything that was sent before it has arrived too.  The
+// kernel's answers (SYN|ACK and ACK, or RST) are sent after it, and need one more datagram each.
 void player::settle() {
     constexpr int longest_dialogue = 4;
     if (echo_.get() < 0) return;
@@ -416,8 +416,8 @@ void player::drain(const directive& line) {
     if (end) log(line.name + " peer " + end);
 }
 
-// Whether the channel has sent what the kernel has not put on the wire, and now has, for the peer has
-// made room.  (A local wire is quick, but its timers run in their own time.)
+// Whether the kernel still held bytes of the channel and delivers them now, because the peer has
+// made room.  (Loopback is quick, but the kernel may wait for a timer.)
 bool player::under_way(const std::string& name) {
 #ifdef SIOCOUTQNSD
     const auto found = channels_.find(name);

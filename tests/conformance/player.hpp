@@ -102,11 +102,11 @@ private:
 
     const std::string home_;
     std::string log_;
-    std::map<std::string, std::shared_ptr<asyncore::dispatcher>> channels_;  // closed ones too
+    std::map<std::string, std::shared_ptr<asyncore::dispatcher>> channels_;  // closed channels too
     std::map<std::string, unique_fd> peers_;
     std::map<std::string, sockaddr_in> addresses_;  // of listeners
     std::map<std::string, std::deque<std::string>>
-        expected_;  // by listener: who knocked or dialled
+        expected_;  // by listener: the names of the channels that it will accept
     std::map<std::pair<std::string, std::string>, std::deque<action>> hooks_;
     std::vector<unique_fd> others_;  // sockets that only have to stay open
     unique_fd echo_;                 // of settle(), once there is TCP in the script

@@ -1,9 +1,9 @@
 // Runs a replay script with this library: replay [--poller select|poll|epoll|kqueue] SCRIPT > LOG
 //
-// The twin of replay.py.  `replay [--poller P] --batch` reads many scripts from standard input, each
-// after a line with its length, and answers each with "STATUS LENGTH" and the log, or what went wrong.
-// Each has a process of its own, so that one that crashes (its status is 128 and the signal) leaves
-// the others alone.
+// The twin of replay.py.  `replay [--poller P] --batch` reads many scripts from standard input,
+// each after a line with its length, and answers each with "STATUS LENGTH" and the log, or what
+// went wrong.  Each script has a process of its own, so that a crash (its status is 128 plus the
+// signal) does not end the batch.
 //
 // Exit status: 0 after `end`, 2 for a bad script, 3 for one that could never end, because its peer
 // waits for a channel that has no turn; 1 for anything else.
@@ -62,8 +62,9 @@ void answer(int status, const std::string& text) {
     std::cout << status << ' ' << text.size() << '\n' << text << std::flush;
 }
 
-// A loopback address for each script of a batch, where there is more than one: a closed connection keeps
-// its ports busy for a minute, and a long batch has more connections than an address has ports.
+// A loopback address for each script of a batch, where there is more than one: a closed connection
+// keeps its ports busy for a minute, and a long batch has more connections than an address has
+// ports.
 std::string home_of(unsigned script) {
 #ifdef __linux__
     const auto part = [&](unsigned shift, unsigned mask) {

@@ -11,8 +11,8 @@
 namespace replay {
 namespace {
 
-// One letter for each argument: B bytes, N number, T terminator, E errno, + one or more bytes, @ name
-// and action.
+// One letter for each argument: B bytes, N number, T terminator, E errno, + one or more bytes, @
+// name and action.
 const std::map<std::string, std::string_view, std::less<>> actions = {
     {"push", "B"},           {"push_simple", "NB"},   {"push_chunks", "+"}, {"push_bytes", "B"},
     {"push_failing", ""},    {"send", "B"},           {"recv", "N"},        {"set_terminator", "T"},
@@ -24,14 +24,14 @@ const std::map<std::string, std::string_view, std::less<>> actions = {
 constexpr std::array<std::string_view, 9> events = {"collect", "found",  "connect", "close", "read",
                                                     "write",   "accept", "error",   "expt"};
 
-// What a name stands for.  Only some have a peer that the script holds, and only tcp ones can be reset.
+// What a name stands for.  Some channels have a peer that the script holds; a reset needs TCP.
 struct kind {
     bool listens;
     bool peer;
     bool tcp;
 };
 
-// A channel that an `on` speaks of, which a later line may make.
+// A channel that an `on` names, and that a later line may make.
 struct promise {
     int line;
     std::string name;
@@ -139,7 +139,7 @@ int hex_digit(char c) {
     return -1;
 }
 
-// The string whose opening quote is before `i`; leaves `i` after the closing one.
+// The string whose opening quote is before `i`; leaves `i` after the closing quote.
 std::string line::unquote(std::string_view text, std::size_t& i) const {
     std::string out;
     while (i < text.size()) {
@@ -195,7 +195,7 @@ std::string line::take_bytes() {
     return fill(to_number(count), to_number(start));
 }
 
-// A name that no line above used; from here on it stands for a `what`.
+// A name that no earlier line has used; from here on it stands for a `what`.
 std::string line::take_new_name(kind what) {
     std::string name = take_word("a new name");
     if (!is_name(name)) throw bad("expected a new name");
@@ -269,7 +269,7 @@ int line::take_errno() {
     return value;
 }
 
-// `deferred`: an `on`, which may speak of channels that only later lines make.
+// `deferred`: an `on`, which may name channels that later lines make.
 action line::take_action(bool deferred) {
     action taken;
     taken.what = take_word("an action");
@@ -289,7 +289,7 @@ action line::take_action(bool deferred) {
     return taken;
 }
 
-// The channel that an `at` means.
+// The channel that an `at` names.
 std::string line::take_other(bool deferred) {
     if (!deferred) return take_name();
     std::string name = take_word("a channel");

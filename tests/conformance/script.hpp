@@ -1,7 +1,7 @@
 // The grammar of replay scripts: text in, a list of directives out.
 //
-// Knows neither the library nor sockets.  script.py is its twin: the two accept the same scripts, and
-// refuse the others in the same words.
+// It knows neither the library nor sockets.  script.py is its twin: both accept the same scripts,
+// and refuse a bad script with the same message.
 #pragma once
 
 #include <cstddef>
@@ -21,7 +21,7 @@ using terminator = std::variant<std::monostate, long long, std::string>;
 /// What a `do` or an `on` runs.
 struct action {
     std::string what;
-    std::vector<std::string> chunks;      // of push_chunks; the others that take bytes have one
+    std::vector<std::string> chunks;      // push_chunks; other actions with bytes have one
     std::size_t number = 0;               // recv N, push_simple SIZE
     int error = 0;                        // raise_os ERRNO
     terminator term;                      // set_terminator

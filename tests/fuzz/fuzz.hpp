@@ -1,4 +1,4 @@
-// What the fuzz targets share: bytes that decide, and a check that ends the process.
+// What the fuzz targets share: decisions read from the input, and a check that ends the process.
 #pragma once
 
 #include <cstddef>
@@ -11,7 +11,7 @@
 
 namespace fuzz {
 
-/// The bytes of an input, one decision after the other; zeros when they are used up.
+/// Reads decisions from the bytes of an input, and zeros when the bytes are used up.
 class decisions {
 public:
     decisions(const std::uint8_t* data, std::size_t size) : rest_(data, size) {}
@@ -24,7 +24,7 @@ public:
     }
     /// From `first` to `last`.
     unsigned next(unsigned first, unsigned last) { return first + next() % (last - first + 1); }
-    /// So many of three letters.
+    /// A text of `count` letters out of a, b and c.
     std::string letters(unsigned count) {
         std::string text;
         while (text.size() < count) text += static_cast<char>('a' + next() % 3);

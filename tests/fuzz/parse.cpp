@@ -1,5 +1,5 @@
-// async_chat's parser against a model that has no state: what the stream so far must come to,
-// worked out anew from its first byte after every read, whatever the cuts were.
+// async_chat's parser against a model without state: after every read the model parses the stream
+// so far from its first byte, however the stream was cut into reads.
 #include <asynchat/asynchat.hpp>
 
 #include <algorithm>
@@ -33,8 +33,8 @@ struct setting {
 
 struct outcome {
     std::vector<std::string> messages;
-    std::string begun;  // what was collected of the next one
-    std::string held;   // may begin a delimiter
+    std::string begun;  // what was collected of the next message
+    std::string held;   // a partial terminator
 };
 
 std::size_t beginning_at_end(std::string_view text, std::string_view delimiter) {
@@ -79,8 +79,8 @@ outcome model(const setting& given, std::string_view stream) {
     return result;
 }
 
-/// The calls that lead from one outcome to the next: one collect_incoming_data() for what is new of
-/// each message, unless that is nothing; and one found_terminator() for each that is complete.
+/// The calls that lead from one outcome to the next: one collect_incoming_data() for the new bytes
+/// of each message, if there are any, and one found_terminator() for each complete message.
 std::string calls_between(const outcome& before, const outcome& after) {
     std::string calls;
     auto known = before.begun.size();

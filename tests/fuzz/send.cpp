@@ -1,5 +1,5 @@
-// async_chat's queue against a model that copies every byte: what goes into send(), and what is left
-// in the queue, after each operation, whatever the kernel takes.
+// async_chat's queue against a model that copies every byte: after each operation, both have given
+// the same to send() and have the same left in the queue, with any short write of the kernel.
 #include <asynchat/asynchat.hpp>
 
 #include <algorithm>
@@ -16,11 +16,11 @@
 
 namespace {
 
-/// What the next send() comes to: so many bytes at most, or one of these.
+/// The answer to a send() is the number of bytes that it takes at most, or one of these.
 constexpr unsigned fails = 14;        // it throws
 constexpr unsigned disconnects = 15;  // the peer is gone: the queue is discarded
 
-/// One answer for each send(), over and over.
+/// Gives one answer for each send(), and begins again after the last one.
 class kernel {
 public:
     explicit kernel(std::vector<unsigned> answers) : answers_(std::move(answers)) {}
@@ -95,7 +95,7 @@ private:
         auto& data = queue_.front().data;
         const auto offered = data.substr(0, ac_out_buffer_size_);
         calls += shown(offered);
-        if (data.empty()) queue_.pop_front();  // it goes, whatever comes of it
+        if (data.empty()) queue_.pop_front();  // it leaves the queue, whatever the answer is
         const auto answer = kernel_.answer();
         if (answer == disconnects) return queue_.clear();
         if (answer == fails) {
@@ -152,7 +152,7 @@ private:
     kernel kernel_;
 };
 
-/// The same to both.  The bytes that ours is given are gone when it returns.
+/// Does the same operation on both.  The bytes that are given to `ours` are freed afterwards.
 void operate(fuzz::decisions& input, model& theirs, writer& ours) {
     switch (input.next() % 8) {
     case 0:

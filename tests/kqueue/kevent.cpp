@@ -1,13 +1,13 @@
 // kqueue(2) on Linux, for tests: what the manual page says, on top of poll(2).
 //
-// - A queue is an epoll descriptor, so that close(2), close-on-exec and the number are real.  The
-//   waiting is poll(2)'s; epoll only answers whether a number is still the file that was added:
-//   it knows a file from another under the same number, as kqueue does.
-// - When something is ready is Linux's word, since poll(2) gives it; how it is told (separate
-//   filters, EV_EOF, receipts, order, errors) is the manual page's.
-// - What cannot be followed here is refused with EINVAL rather than pretended: EV_CLEAR, other low
-//   water marks than 1, and filters other than the three.  A file that grows ends no wait.
-// - `fflags` never holds the socket's error: on Linux, to look at SO_ERROR is to take it.
+// - A queue is an epoll descriptor, so that close(2), close-on-exec and the number are real.
+//   poll(2) does the waiting.  epoll only tells whether a number is still the file that was added,
+//   and not another file under the same number, as kqueue does.
+// - Linux decides when a descriptor is ready, through poll(2).  How that is reported (separate
+//   filters, EV_EOF, receipts, order, errors) follows the manual page.
+// - What this file cannot do is refused with EINVAL: EV_CLEAR, low water marks other than 1, and
+//   filters other than the three.  A file that grows does not end a wait.
+// - `fflags` never holds the socket's error, because on Linux reading SO_ERROR clears it.
 #include <sys/event.h>
 
 #include <algorithm>
@@ -83,7 +83,7 @@ struct file {
         return std::max(option(SOL_SOCKET, SO_SNDBUF) - count(SIOCOUTQ), 0);
     }
 
-    /// Has our own side promised to send no more?  poll(2) does not say.
+    /// Whether our own side has half-closed.  poll(2) does not say.
     bool shut_for_writing() const {
         if (is_tcp()) {
             const auto state = info().tcpi_state;
@@ -100,7 +100,8 @@ struct file {
     bool open;
 };
 
-/// What one look at a descriptor found, as the manual describes its filter; or nothing.
+/// The event of a registration for what poll(2) reported, as the manual describes its filter; or
+/// none.
 std::optional<struct kevent> look(struct kevent note, int revents) {
     const file here(static_cast<int>(note.ident));
     const bool gone = revents & (POLLHUP | POLLERR);
@@ -141,7 +142,7 @@ using key = std::pair<uintptr_t, int>;  // ident and filter: one kevent at most
 struct note {
     struct kevent wanted;
     bool enabled = true;
-    std::uint64_t reported = 0;  // when; who waited longest is the first to be told
+    std::uint64_t reported = 0;  // its last report; the least recent comes first
     dev_t device = 0;            // which file it is, since epoll does not know vnodes
     ino_t inode = 0;
     bool vnode = false, in_epoll = false;
@@ -149,10 +150,10 @@ struct note {
 
 class queue {
 public:
-    /// `earlier`: the one that had the number, if any.
+    /// `earlier`: the queue that had the number before, if any.
     queue(int fd, queue* earlier) : before(earlier), fd_(fd) {}
 
-    queue* const before;  // kept: threads that shared nothing but a number need no common order
+    queue* const before;  // never deleted, so that threads need no order between them
 
     /// Applies one change.  Returns: 0 or an errno.
     int apply(const struct kevent& change) {
@@ -218,7 +219,7 @@ public:
     }
 
 private:
-    /// May such a filter be attached to such a file at all?
+    /// Whether the filter can be attached to the file.  Returns: 0 or an errno.
     static int allowed(const struct kevent& change, const file& here) {
         if (change.flags & EV_CLEAR) return EINVAL;
         if (change.filter == EVFILT_EXCEPT)
@@ -276,7 +277,7 @@ private:
         ::epoll_ctl(fd_, EPOLL_CTL_DEL, static_cast<int>(ident), &event);
     }
 
-    /// What to poll: an entry per descriptor.  Vnodes are looked at here and now.
+    /// What to poll: an entry per descriptor.  Vnodes are not polled but looked at here.
     std::vector<pollfd> list(bool& at_once) {
         const std::lock_guard lock(mutex_);
         std::vector<pollfd> all;
@@ -333,8 +334,8 @@ private:
     std::uint64_t reports_ = 0;
 };
 
-// The queues by descriptor.  No lock: threads that share no queue must share nothing here either,
-// or ThreadSanitizer would take our lock for their synchronisation.
+// The queues by descriptor.  There is no lock, because ThreadSanitizer would take it for
+// synchronisation between threads that share no queue.
 constexpr std::size_t most = 1 << 16;
 std::atomic<queue*> queues[most];
 
@@ -350,7 +351,7 @@ queue* find(int kq) {
 void after_fork_in_child() {
     for (std::size_t at = 0; at < most; ++at) {
         const int fd = static_cast<int>(at);
-        if (queues[at] && find(fd)) ::close(fd);  // unless it was closed, and is another's by now
+        if (queues[at] && find(fd)) ::close(fd);  // if the number is still a queue
         queues[at] = nullptr;
     }
 }

@@ -8,7 +8,7 @@
 //
 // A line is a text, read by read: the piece that was received, the calls, and what is left in
 // ac_in_buffer.  A call shows its data, and the ac_in_buffer and terminator that a hook sees.  So
-// the line of a text tells of its beginnings too, and shorter texts need no lines of their own.
+// the line of a text covers its prefixes, and shorter texts need no lines of their own.
 #include <asynchat/asynchat.hpp>
 
 #include <algorithm>

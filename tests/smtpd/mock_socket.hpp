@@ -19,8 +19,8 @@ using asyncore::address;
 using asyncore::socket_t;
 using asyncore::platform::transfer;
 
-/// A connection whose other end is the test.  It has a descriptor, of a socket that is connected to
-/// nothing, so that it can stand in a map beside others.
+/// A connection whose other end is the test.  It has the descriptor of an unconnected socket, so
+/// that it can be in a map.
 class MockSocket : public asyncore::platform::stream {
 public:
     std::string last;  // what was sent last
@@ -59,7 +59,7 @@ private:
 /// The mock that `sock` works through.
 inline MockSocket& mock(socket_t& sock) { return dynamic_cast<MockSocket&>(*sock.layer()); }
 
-/// A server that somebody always waits for.  It does listen, but nobody will connect.
+/// A server whose accept() always has a connection.  It listens, but no client connects.
 template <class Server>
 class mocked : public Server {
 public:

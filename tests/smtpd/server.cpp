@@ -14,7 +14,7 @@ namespace {
 
 using namespace smtpd;
 
-/// Knows nobody of that name.
+/// Refuses a recipient that has "nobody" in the address.
 class Picky : public SMTPChannel {
 public:
     using SMTPChannel::SMTPChannel;
@@ -25,7 +25,7 @@ public:
     }
 };
 
-/// Writes each message as it came: a line about it, so many bytes, a newline.
+/// Writes each message as it came: a line about it with its size, its bytes, a newline.
 class Recorder : public SMTPServer {
 public:
     Recorder(const address& localaddr, const address& remoteaddr, const keywords& given) {

@@ -27,7 +27,7 @@ using support::HOSTv6;
 /// Python: the arguments of process_message() that DummyServer keeps.
 using message = std::tuple<address, std::string, list, std::string>;
 
-/// The same, from the one peer that there is.
+/// A message from the peer of every MockSocket.
 inline message from_peer(const std::string& mailfrom, const list& rcpttos,
                          const std::string& data) {
     return {{"peer-address", 1}, mailfrom, rcpttos, data};
@@ -66,7 +66,7 @@ public:
     close_all_at_end& operator=(const close_all_at_end&) = delete;
 };
 
-/// The same, of those that look at debugging prints.
+/// The same, for tests that look at debugging prints.
 class debug_at_hand : public close_all_at_end {
 public:
     std::ostringstream debug;

@@ -1,5 +1,5 @@
 // Python: Lib/test/test_smtpd.py of 3.11: SMTPDChannelTest, which tests every command, and
-// SMTPDChannelIPv6Test, which inherits all of it.
+// SMTPDChannelIPv6Test, which inherits all its tests.
 #include <cstddef>
 
 #include "test_smtpd.hpp"
@@ -240,7 +240,7 @@ TEST_SUITE("SMTPDChannelTest") {
 
     TEST("test_data_longer_than_default_data_size_limit") {
         Case test;
-        // Less than the default, which would take so much data.
+        // A limit lower than the default, so that little data exceeds it.
         test.channel->data_size_limit = 1048;
         test.write_line("HELO example");
         test.write_line("MAIL From:eggs@example");
@@ -483,7 +483,7 @@ TEST_SUITE("SMTPDChannelTest") {
 
     TEST("test_manual_status") {
         Case test;
-        // The server's own status is what the client hears.
+        // The client receives the status that the server returned.
         test.write_line("HELO example");
         test.write_line("MAIL From:eggs@example");
         test.write_line("RCPT To:spam@example");
@@ -528,7 +528,7 @@ TEST_SUITE("SMTPDChannelTest") {
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
-    // That they are deprecated is for the compiler to say: see check_deprecated.py.
+    // The compiler reports that they are deprecated: see check_deprecated.py.
     TEST("test_attribute_deprecations") {
         Case test;
         SMTPChannel& channel = *test.channel;

@@ -76,7 +76,7 @@ TEST_SUITE("TestMailOptionParsing") {
 
 namespace {
 
-/// 32 bytes, for easy testing.
+/// A limit of 32 bytes, for easy testing.
 class SMTPDChannelWithDataSizeLimitTest : public one_channel {
 public:
     SMTPDChannelWithDataSizeLimitTest()

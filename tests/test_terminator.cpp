@@ -1,0 +1,31 @@
+// asynchat/terminator.hpp: what a channel collects up to: a delimiter, a number of bytes, or none.
+#include <asynchat/terminator.hpp>
+
+#include <doctest/doctest.h>
+
+using asynchat::terminator_t;
+
+TEST_CASE("terminator: terminators are equal exactly if their kind and value are") {
+    const terminator_t all[] = {
+        {asynchat::none}, {0},      {1},         {1000},       {""},
+        {"\n"},           {"\r\n"}, {"0123456"}, {"01234567"}, {"a long delimiter"}};
+    for (const auto& a : all) {
+        for (const auto& b : all) CHECK((a == b) == (&a == &b));
+        const auto copy = a;
+        CHECK(copy == a);
+        terminator_t assigned("something else");
+        assigned = a;
+        CHECK(assigned == a);
+        CHECK(int{a.is_none()} + int{a.is_number()} + int{a.is_delimiter()} == 1);
+        CHECK(bool(a) == (a.number() != 0 || !a.delimiter().empty()));
+    }
+    CHECK(terminator_t().is_none());
+    CHECK(!terminator_t(asynchat::none));
+    CHECK(!terminator_t(0));
+    CHECK(!terminator_t(""));
+    CHECK(terminator_t(1));
+    CHECK(terminator_t("x"));
+    CHECK(terminator_t(5).is_number());
+    CHECK(terminator_t("").is_delimiter());
+    CHECK(asynchat::none == asynchat::none_t());
+}
