@@ -23,7 +23,7 @@ def wait_until(happened):
     pause = 0.001
     while not (value := happened()):
         time.sleep(pause)
-        pause = min(pause * 2, 0.05)  # a question costs time too
+        pause = min(pause * 2, 0.01)  # a question costs time too
     return value
 
 

@@ -138,7 +138,7 @@ def measure(program):
     found = {name: [] for name in MEASURES}
     for _ in range(ROUNDS):
         # New ones each round: memory is measured while it grows.
-        with Server(program, "Recorder") as ours, Server(*find_python(), FOLDER / "server.py", "Recorder") as theirs:
+        with Server(program, "Recorder") as ours, Server(*PYTHON, FOLDER / "server.py", "Recorder") as theirs:
             for name, take in MEASURES.items():
                 found[name].append((take(ours), take(theirs)))
     return found
@@ -167,7 +167,7 @@ def table(found):
             cells.append(f"{short(statistics.median(values))} ({short(min(values))}–{short(max(values))})")
         ratio = statistics.median(ours for ours, _ in pairs) / statistics.median(theirs for _, theirs in pairs)
         rows.append(f"| {name} | {cells[0]} | {cells[1]} | {ratio:.2f} |")
-    version = subprocess.run([*find_python(), "--version"], capture_output=True, text=True).stdout.strip()
+    version = subprocess.run([*PYTHON, "--version"], capture_output=True, text=True).stdout.strip()
     compiler = subprocess.run(["c++", "--version"], capture_output=True, text=True).stdout.split("\n")[0]
     rows += ["", f"{version} and {compiler}, a release build, {platform.system()} on {platform.machine()}, "
              f"{os.cpu_count()} processors under a load of {os.getloadavg()[0]:.0f}, client included. Memory is what "
