@@ -1,9 +1,9 @@
-"""Whether what a case costs grows with its size: each is run at n, 2n, 4n and 8n.
+"""How the cost of a case grows with its size: each case runs at n, 2n, 4n and 8n.
 
     doubling.py --build FOLDER [--repeats N] [--output FOLDER]
 
-Writes doubling.md and doubling.json.  Beside each case of doubling.cpp stands CPython's asynchat,
-at sizes that it can do in seconds.  Instructions are counted with valgrind, if it is there.
+This writes doubling.md and doubling.json.  Beside each case of doubling.cpp, CPython's asynchat runs the same case, at
+sizes that it can do in seconds.  valgrind counts instructions, where it is installed.
 """
 
 import argparse
@@ -16,7 +16,7 @@ import tempfile
 
 from counts import have_valgrind, read_profile
 from report import number, table
-from servers import find_python
+from cpython import find_python  # counts knows where this module is
 
 HERE = pathlib.Path(__file__).resolve().parent
 DOUBLINGS = 4
@@ -44,13 +44,14 @@ CASES = (
 INTRODUCTION = """\
 # Twice the work, twice the cost
 
-`sh tests/bench/doubling.sh` wrote this page; every figure was measured by that run, the cases are in
+`sh tests/bench/doubling.sh` wrote this page, and every figure was measured by that run. The cases are in
 `tests/bench/doubling.cpp`.
 
-CPU time is user and system, of the case without its preparation; the least of {repeats} runs (CPython:
-{cpython_repeats}). *Growth* is the time divided by that of half the size: 2 is linear, 4 quadratic,
-8 cubic. *Instructions* are those of the case by valgrind, in user space only, per unit; they hardly
-change from run to run. CPython is {version}, at smaller sizes where it would take minutes.
+CPU time is the user and system time of the case without its preparation, the least of {repeats} runs
+(CPython: {cpython_repeats}). *Growth* is the time divided by the time for half the size: 2 is linear, 4
+quadratic, 8 cubic. *Instructions* are those of the case for each unit, in user space only, as valgrind
+counts them; they hardly change from run to run. CPython is {version}; it has smaller sizes where it would
+take minutes.
 """
 
 
@@ -95,7 +96,7 @@ def growth(values, at):
 
 
 def per_unit(found, prefix, at):
-    """Size, CPU time a unit, growth."""
+    """The size, the CPU time for each unit, and the growth."""
     if prefix + "seconds" not in found:
         return "–", "–", "–"
     all_seconds, size = found[prefix + "seconds"], found[prefix + "sizes"][at]
@@ -125,9 +126,9 @@ def main():
     options = parser.parse_args()
     program = options.build / "tests" / "bench" / "doubling"
     if not program.exists():
-        sys.exit(f"{program} is not there: doubling.sh builds it")
-    python = find_python()
-    version = "not here"
+        sys.exit(f"there is no {program}: doubling.sh builds it")
+    python = find_python("asyncore", "asynchat")
+    version = "not installed"
     if python:
         version = subprocess.check_output([python, "--version"], text=True).split()[1]
 

@@ -15,25 +15,26 @@ measured by that run:
 
 `line_echo`, an `async_chat` that sends back each line, runs beside servers that do the same work
 with other loops: a bare epoll loop, which is the limit; libev, libuv, Asio and libevent; CPython's
-own asynchat. They are in `tests/bench/peers/`, the load generator in `tests/bench/load/`. Server
-and generator have a core each. The generator checks every byte that comes back.
+own asynchat. The servers are in `tests/bench/peers/`, and the load generator is in
+`tests/bench/load/`. The server and the generator have a core each. The generator checks every byte
+that comes back.
 
-**How to read it.** Speeds differ from machine to machine and from minute to minute; ratios much
-less so. In each round of a case the bare loop runs first and last and the others in between, in
-another order each time. A ratio is taken to the mean of the bare loop's two runs in that round;
-given are the median over the rounds and, in brackets, the quartiles. The row *bare loop again*
-divides the bare loop's last run by its first: what it shows is noise, and differences of that size
-elsewhere are noise too. A line is 64 bytes with its end. "CPU time" is the server's, user and
-system, per request.
+**How to read it.** Speeds differ from machine to machine and from minute to minute; ratios differ
+much less. In each round of a case the bare loop runs first and last, and the other servers run in
+between, in an order that differs from round to round. A ratio is taken to the mean of the bare
+loop's two runs in that round. The tables give the median over the rounds and, in brackets, the
+quartiles. The column *bare loop again* divides the bare loop's last run by its first: its distance
+from 1 is noise, and a difference of that size in another column is noise too. A line is 64 bytes
+with its end. "CPU time" is the server's, user and system, per request.
 """
 
 SPENT = """\
-What ours does for a request beyond what the others do is what a port needs: two virtual calls for
-each line, to hooks that may close or destroy the channel, with a check after each; the line is
-collected in `incoming` before the hook answers it; the answer enters a queue, which may hold
-producers, and leaves it by an overridable `send()`; and after its hooks a channel is asked again
-what it wants, which is what saves asking all of them in the next turn. It shows most where the
-kernel has least to do per line: 16 lines in a read, coalesced into one send.
+Our server does more for a request than its peers, since a port needs it. It makes two virtual calls
+for each line, to hooks that may close or destroy the channel, and checks for that after each call.
+It collects the line in `incoming` before the hook answers it. The answer enters a queue, which may
+hold producers, and leaves it by an overridable `send()`. After its hooks, a channel is asked again
+what it wants, so that the next turn need not ask all channels. This shows most where the kernel has
+least to do for a line: with 16 lines in a read, coalesced into one send.
 """
 
 CURVE = """\
@@ -42,10 +43,11 @@ CURVE = """\
 ![requests/s over the number of connections](performance/curve.svg)
 
 `select` and `poll` are told on every call which descriptors to watch, and look at each of them.
-That is no loss while most are ready: each call then brings many events. But where thousands are
-open and few talk, the work per event grows with the number that keep silent, and the curve falls.
-`epoll` is told once; what is silent costs nothing, and the curve stays level. `select` ends before
-1,024: its set of descriptors has no room for more.
+That is no loss while most descriptors are ready, for each call then brings many events. But where
+thousands of connections are open and few of them talk, the work for each event grows with the number
+of silent connections, and the curve falls. `epoll` is told once, and a silent connection costs it
+nothing: the curve stays level. `select` ends before 1,024, since its set of descriptors has no room
+for more.
 """
 
 
@@ -114,25 +116,26 @@ class Report:
                  for value in ratios(by_server["again"], by_server[BASELINE], rate)]
         if again:
             noise = quartiles(again)
-            lines.append(f"- noise: the bare loop's last run of a round against its first, over "
-                         f"all cases: {spread(noise)}, extremes {number(min(again))} and "
+            lines.append(f"- noise: the bare loop's last run of a round divided by its first, "
+                         f"over all cases: {spread(noise)}, extremes {number(min(again))} and "
                          f"{number(max(again))}")
         settings = self.results["settings"]
         lines.append(f"- {settings['rounds']} rounds, {settings['seconds']:g} s each after "
                      f"{settings['warm_up']:g} s of warm-up; {settings['curve_rounds']} of the "
-                     f"curve; niceness {settings['nice']}; CPython with 9,000 connections takes "
-                     f"part in {settings['slow_rounds']} of them, since it takes long to accept "
+                     f"curve; niceness {settings['nice']}; CPython has 9,000 connections in "
+                     f"{settings['slow_rounds']} of the rounds only, since it takes long to accept "
                      "them")
         runs = self.results["runs"]
         lines.append(f"- other processes: {runs['all']} runs, of which {runs['repeated']} were "
-                     f"repeated because server or generator waited for its core for more than "
-                     f"{DISTURBED:.0%} of the time; {runs['disturbed all the same']} were "
+                     f"repeated because the server or the generator waited for its core for more "
+                     f"than {DISTURBED:.0%} of the time; {runs['disturbed all the same']} runs were "
                      "disturbed every time and are in the figures")
         if self.results["missing"]:
-            lines.append("- left out, because not there: " + ", ".join(self.results["missing"]))
+            lines.append("- left out, because it is not installed: " +
+                         ", ".join(self.results["missing"]))
         return "## The machine and the run\n\n" + "\n".join(lines) + "\n"
 
-    # What is aimed at.
+    # The targets.
 
     def targets(self):
         lines = []
@@ -155,11 +158,11 @@ class Report:
         head = ("case", "aim", "measured", "reached")
         return ("## What is aimed at\n\n" +
                 table(head, lines, ("---", "---", "---:", "---")) +
-                "\n*Level* with a peer: one is the faster in some rounds and the other in others, "
-                "so that 1 lies between the quartiles of their ratio.\n")
+                "\n*Level* with a peer: our server is the faster in some rounds and the peer in "
+                "other rounds, so that 1 lies between the quartiles of their ratio.\n")
 
     def target_ratios(self, row, target, of=None):
-        """The ratios of ours, or of another server, to what the target is set against."""
+        """The ratios of our server's figures, or of server `of`, to the figures that the target names."""
         of = of or row.ours
         what = {"rate": rate, "cost": cost}[target.of]
         rows = self.samples.get(row.name, {})
@@ -172,15 +175,15 @@ class Report:
         return ratios(rows.get(of, {}), other.get(of, {}), what)
 
     def bare_too(self, row, target):
-        """The bare loop's own ratio, where it is not to itself: what the kernel leaves to gain."""
+        """The bare loop's ratio to the same figures, which is the limit; "" where these are its own."""
         if target.against == BASELINE:
             return ""
         values = self.target_ratios(row, target, of=BASELINE)
         return f"; the bare loop's own: {spread(quartiles(values))}" if values else ""
 
     def against_peers(self, row):
-        """Ours beside the peer that does best: in CPU time where messages are large, as the
-        generator limits their number; else in requests/s."""
+        """Our server beside the best peer: in CPU time where messages are large, since the generator limits
+        their number; else in requests/s."""
         rows = self.samples.get(row.name, {})
         large = any("bytes" in figures for figures in rows.get(row.ours, {}).values())
         found = {}
@@ -199,7 +202,7 @@ class Report:
                  f"{spread(found[best])} {self.servers[best].label}", verdict)]
 
     def scan(self):
-        """What it costs to ask a channel, from the turns of a loop where one of many talks."""
+        """The cost of asking a channel for its interest, found in turns of a loop where one of many channels talks."""
         asked = self.samples.get("asked-9000-1", {}).get("ours-asked", {})
         plain = self.samples.get("9000-1", {}).get("ours", {})
         both = sorted(asked.keys() & plain.keys())
@@ -210,14 +213,14 @@ class Report:
         return [("9,000, of which 1 talks, all are asked", "≤ 10 ns a channel and turn",
                  spread(quartile) + " ns", "yes" if quartile["median"] <= 10 else "no")]
 
-    # Everybody's figures.
+    # The figures of all servers.
 
     def comparison(self):
         names = [name for name in self.servers
                  if any(name in rows for rows in self.samples.values()) and name != BASELINE]
         if not names:
             return ""
-        parts = ["## Beside the others\n\n![ratios to the bare loop](performance/peers.svg)\n"]
+        parts = ["## Beside the peers\n\n![ratios to the bare loop](performance/peers.svg)\n"]
         for what, title in ((rate, "Requests/s (large messages: bytes/s, where the generator is "
                                    "the limit), as a share of the bare loop's:"),
                             (cost, "CPU time per request (large messages: per byte), as a "
@@ -256,7 +259,7 @@ class Report:
         if not lines:
             return ""
         head = ("case", *(self.servers[name].label for name in names))
-        return ("The medians themselves: requests/s and CPU time per request, or bytes/s and CPU "
+        return ("The medians of the figures: requests/s and CPU time per request, or bytes/s and CPU "
                 "seconds per 10⁹ bytes.\n\n" + table(head, lines))
 
     def mechanisms(self):
@@ -295,7 +298,8 @@ class Report:
         counts = self.results.get("counts")
         if not counts:
             return ""
-        parts = ["## What a request costs\n\nThese are counted, not timed, and repeat.\n"]
+        parts = ["## What a request costs\n\nThese figures are counted, not timed: they are the same "
+                 "from run to run.\n"]
         label = {name: server.label for name, server in self.servers.items()}
         parts.append(self.calls(counts.get("system_calls", {}), label))
         if counts.get("allocations"):
@@ -309,9 +313,9 @@ class Report:
             lines = [(label[name], f"{silent:,.0f}", f"{greeted:,.0f}")
                      for name, (silent, greeted) in counts["memory"].items()]
             parts.append("Bytes of user space per idle connection, as the growth of the process's "
-                         "anonymous memory (select: with 1,000 connections, the others with "
-                         "9,000):\n\n" +
-                         table(("server", "that never spoke", "that has said a line"), lines))
+                         "anonymous memory with 9,000 connections (select: with 1,000):\n\n" +
+                         table(("server", "the client never spoke", "the client has said a line"),
+                               lines))
         parts.append(self.instructions(counts.get("instructions", {}), label))
         return "\n".join(part for part in parts if part)
 
@@ -323,7 +327,7 @@ class Report:
         lines = [(label[server], *(number(calls[name]) if calls.get(name) else "0"
                                    for name in names)) for server, calls in counted.items()]
         return ("System calls per request at 100 × 1, counted by strace when connections are open "
-                "and warm. It slows the server down, so that each wait brings almost all "
+                "and warm. strace slows the server down, so that each wait brings almost all "
                 "connections:\n\n" + table(("server", *(f"`{name}`" for name in names)), lines))
 
     @staticmethod
@@ -334,15 +338,15 @@ class Report:
         lines = [(label[server], *(f"{by_load[load]['total']:,.0f}" for load in loads))
                  for server, by_load in counted.items()]
         parts = ["Instructions in user space per request, counted by callgrind. With one "
-                 "connection each request is a turn of the loop; with 100 a turn brings almost "
-                 "all of them:\n\n" + table(("server", *loads), lines), SPENT]
+                 "connection each request is a turn of the loop; with 100 connections a turn "
+                 "brings almost all of them:\n\n" + table(("server", *loads), lines), SPENT]
         shown_load = "100 × 1"
         for server in counted:
             functions = counted[server][shown_load]["functions"]
             shown = [(f"`{shorten(name)}`", number(count))
                      for name, count in list(functions.items())[:25]]
-            parts.append(f"Where {label[server]} spends them ({shown_load}; inlined functions "
-                         "count as the one that they are in):\n\n" +
+            parts.append(f"Where {label[server]} spends them ({shown_load}; an inlined function "
+                         "counts as part of the function that it is in):\n\n" +
                          table(("function", "instructions"), shown))
         return "\n".join(parts)
 

@@ -1,7 +1,9 @@
-"""Measures the port of smtpd beside CPython's, and writes the figures into docs/porting.md: `compare.py [BUILD]`.
+"""Measures the port of smtpd beside CPython's, and writes the figures into docs/porting.md.
 
-BUILD is a folder for a release build, build-release if it is not said.  Both servers are there all the time, and
-every round has both, in turn; a figure is the median of the rounds.  Needs a CPython that has smtpd.
+    compare.py [BUILD]
+
+BUILD is a folder for a release build; the default is build-release.  Each round measures the one server and then the
+other, and a figure is the median of the rounds.  This needs a CPython that has smtpd.
 """
 
 import argparse
@@ -19,19 +21,19 @@ import time
 import tokenize
 import warnings
 
-from support import FOLDER, Server, Talk, find_python
+from support import FOLDER, PYTHON, SMTPServer, Talk
 
 ROOT = FOLDER.parent.parent
 PORT = ROOT / "docs/examples/smtpd"
 GUIDE = ROOT / "docs/porting.md"
 CLASSES = "SMTPChannel", "SMTPServer", "DebuggingServer", "PureProxy"
 ROUNDS = 7
-CONNECTIONS, WARM_UP = 700, 300  # and CPython's select() ends at 1,024
+CONNECTIONS, WARM_UP = 700, 300  # CPython's select() takes descriptors below 1,024 only
 
 warnings.simplefilter("ignore", DeprecationWarning)
 
 
-# Lines: those that have code, so neither blank ones nor comments nor docstrings.
+# Lines of code.  Blank lines, comments and docstrings do not count.
 
 def python_code(source):
     """The numbers of the lines of a Python source that have code."""
@@ -47,7 +49,7 @@ def python_code(source):
 
 
 def python_lines():
-    """By class, and "the rest"."""
+    """The lines of CPython's smtpd by class, and those of "the rest"."""
     source = pathlib.Path(importlib.util.find_spec("smtpd").origin).read_text()
     code, counts = python_code(source), {}
     for node in ast.parse(source).body:
@@ -61,7 +63,7 @@ def cpp_code(text):
 
 
 def cpp_lines():
-    """The same of the port: a class in the header, and the part of the source that says it is about it."""
+    """The same of the port: a class has its declaration in the header, and its part of the source."""
     header, source = (PORT / "smtpd.hpp").read_text(), (PORT / "smtpd.cpp").read_text()
     counts = {}
     for name in CLASSES:
@@ -73,35 +75,35 @@ def cpp_lines():
 
 
 def library_lines():
-    """What the port had to bring along of Python's own library."""
+    """The lines of what the port needs of Python's library: C++ has nothing like it."""
     return {name: sum(cpp_code(file.read_text()) for file in PORT.glob(name + ".?pp"))
             for name in ("python", "addr_spec", "smtplib")}
 
 
-# Speed and memory
+# Speed and memory.
 
 def pipelined(port, count, body):
-    """Messages a second, of one client that does not wait."""
+    """Messages a second, from one client that does not wait for replies."""
     message = b"MAIL FROM:<ann@example>\r\nRCPT TO:<bob@example>\r\nDATA\r\n" + body + b"\r\n.\r\n"
     with Talk(port) as talk:
         start = time.perf_counter()
-        talk.sock.sendall(b"HELO me\r\n" + message * count + b"QUIT\r\n")
-        replies = talk.file.read()
+        talk.send(b"HELO me\r\n" + message * count + b"QUIT\r\n")
+        replies = talk.read_all()
         taken = time.perf_counter() - start
     if replies.count(b"354 ") != count or not replies.endswith(b"250 OK\r\n221 Bye\r\n"):
-        raise RuntimeError("not every message was taken: %r" % replies[-200:])
+        raise RuntimeError("the server did not accept every message: %r" % replies[-200:])
     return count / taken
 
 
 def in_dialogue(port, count):
-    """The same, of one client that waits for each reply."""
+    """Messages a second, from one client that waits for each reply."""
     with Talk(port) as talk:
         talk.reply(), talk.say(b"HELO me\r\n")
         start = time.perf_counter()
         for _ in range(count):
             for line in b"MAIL FROM:<ann@example>", b"RCPT TO:<bob@example>", b"DATA", b"x" * 1000 + b"\r\n.":
                 if not talk.say(line + b"\r\n").startswith((b"250", b"354")):
-                    raise RuntimeError("refused")
+                    raise RuntimeError("the server refused a message")
         return count / (time.perf_counter() - start)
 
 
@@ -111,11 +113,11 @@ def private_dirty(pid):
 
 
 def memory(server):
-    """Bytes for each of many connections that have said HELO and are silent."""
+    """Bytes for each of many connections whose client has said HELO and is silent."""
     talks = []
     try:
         for number in range(WARM_UP + CONNECTIONS):
-            if number == WARM_UP:  # what is needed once is there, and what was free is taken
+            if number == WARM_UP:  # what the server needs once is allocated, and memory that was free is used
                 before = private_dirty(server.pid)
             talks.append(Talk(server.port))
             talks[-1].reply(), talks[-1].say(b"HELO me\r\n")
@@ -126,7 +128,7 @@ def memory(server):
 
 
 MEASURES = {
-    "bytes for an open connection": memory,  # first: later there is memory to be had that others left
+    "bytes for an open connection": memory,  # first: the other measures leave free memory behind
     "messages/s, 1 kB, pipelined": lambda server: pipelined(server.port, 1000, b"x" * 1000),
     "messages/s, 1 MB, pipelined": lambda server: pipelined(server.port, 10, (b"x" * 78 + b"\r\n") * 12500),
     "messages/s, 1 kB, a reply at a time": lambda server: in_dialogue(server.port, 300),
@@ -134,17 +136,17 @@ MEASURES = {
 
 
 def measure(program):
-    """By measure: pairs of C++ and Python."""
+    """For each measure: a pair of figures a round, of C++ and of Python."""
     found = {name: [] for name in MEASURES}
     for _ in range(ROUNDS):
-        # New ones each round: memory is measured while it grows.
-        with Server(program, "Recorder") as ours, Server(*PYTHON, FOLDER / "server.py", "Recorder") as theirs:
+        # Each round has new servers, for memory is measured while it grows.
+        with SMTPServer(program, "Recorder") as ours, SMTPServer(PYTHON, FOLDER / "server.py", "Recorder") as theirs:
             for name, take in MEASURES.items():
                 found[name].append((take(ours), take(theirs)))
     return found
 
 
-# The table
+# The table.
 
 def short(number):
     return f"{number:,.0f}" if number >= 100 else f"{number:.1f}"
@@ -159,7 +161,7 @@ def table(found):
     total = sum(python.values()), sum(cpp.values())
     rows += [f"| all of `smtpd` | {total[0]} | {total[1]} | {total[1] / total[0]:.2f} |", ""]
     brought = ", ".join(f"{count} for `{name}.*`" for name, count in library_lines().items())
-    rows += [f"Besides, what Python has in its library and C++ has not: {brought}.", ""]
+    rows += [f"The port also needs what Python has in its library and C++ has not: {brought}.", ""]
     rows += ["| median of %d rounds (least–most) | Python | C++ | C++ / Python |" % ROUNDS, "| --- | ---: | ---: | ---: |"]
     for name, pairs in found.items():
         cells = []
@@ -167,11 +169,12 @@ def table(found):
             cells.append(f"{short(statistics.median(values))} ({short(min(values))}–{short(max(values))})")
         ratio = statistics.median(ours for ours, _ in pairs) / statistics.median(theirs for _, theirs in pairs)
         rows.append(f"| {name} | {cells[0]} | {cells[1]} | {ratio:.2f} |")
-    version = subprocess.run([*PYTHON, "--version"], capture_output=True, text=True).stdout.strip()
+    version = subprocess.run([PYTHON, "--version"], capture_output=True, text=True).stdout.strip()
     compiler = subprocess.run(["c++", "--version"], capture_output=True, text=True).stdout.split("\n")[0]
     rows += ["", f"{version} and {compiler}, a release build, {platform.system()} on {platform.machine()}, "
              f"{os.cpu_count()} processors under a load of {os.getloadavg()[0]:.0f}, client included. Memory is what "
-             f"Private_Dirty grows by from {WARM_UP} to {WARM_UP + CONNECTIONS} connections that have said HELO. `python3 tests/smtpd/compare.py` makes these tables anew."]
+             f"Private_Dirty grows by from {WARM_UP} to {WARM_UP + CONNECTIONS} connections that have said HELO. "
+             "`python3 tests/smtpd/compare.py` makes these tables anew."]
     return "\n".join(rows)
 
 
@@ -187,7 +190,7 @@ def main():
     text, count = re.subn(r"(?s)(<!-- figures -->\n).*(\n<!-- end of figures -->)",
                           lambda marks: marks.group(1) + "\n" + figures + "\n" + marks.group(2), GUIDE.read_text())
     if count != 1:
-        raise RuntimeError("no place for figures in " + str(GUIDE))
+        raise RuntimeError("the comments <!-- figures --> and <!-- end of figures --> are not in " + str(GUIDE))
     GUIDE.write_text(text)
 
 
