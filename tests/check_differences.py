@@ -1,7 +1,7 @@
-"""check_differences.py ROOT PROGRAM: every difference from CPython has its entry and its test.
+"""Every difference from CPython has its entry and its test: check_differences.py ROOT PROGRAM.
 
-The headings `## Dn ...` of docs/differences.md, the test cases of PROGRAM, and what the headers
-say after "Differs:" must name the same things.
+The headings `## Dn ...` of docs/differences.md and the test cases of PROGRAM must have the same names, and each number
+after "Differs:" in a header must have a heading.
 """
 import pathlib
 import re

@@ -4,9 +4,9 @@ cd "$1" && ls platform/*.?pp asyncore/*.?pp asynchat/*.?pp >/dev/null || exit 2
 wrong=$(
     grep -nE '#include <(asyncore|asynchat)/' platform/*.?pp | grep -v '<asyncore/platform/'
     grep -nE '#include <asynchat/' asyncore/*.?pp
-    # By this name a user's own folder platform/ would be found.
+    # Under this name the compiler would find a folder platform/ of the user's.
     grep -nE '#include <platform/' platform/*.?pp asyncore/*.?pp asynchat/*.?pp
-    # One include root, so no relative includes either.
+    # There is one include root, so there are no relative includes.
     grep -nE '#include "' platform/*.?pp asyncore/*.?pp asynchat/*.?pp
 )
 [ -z "$wrong" ] && exit 0

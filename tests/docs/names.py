@@ -3,10 +3,10 @@
     names.py GUIDE LIST COMPILER...
     names.py --write LIST
 
-LIST has every name that CPython's asyncore and asynchat define: of the modules, of their classes, and what their
-methods set on self.  Where this is Python 3.11, LIST itself is checked against them.  GUIDE has a table
-under a heading for each module and class, with a row for each name; the names in the second column must exist in C++,
-which COMPILER tells of a program of using-declarations.
+LIST has every name that CPython's asyncore and asynchat define: the names of the modules, of their classes, and of what
+methods set on self.  Where this interpreter is Python 3.11, LIST is compared with its modules first.  GUIDE has a table
+for each module and class, with a row for each name.  The names in the second column must exist in C++: COMPILER compiles
+a program with a using-declaration for each.
 """
 
 import errno
@@ -25,14 +25,14 @@ warnings.simplefilter("ignore", DeprecationWarning)
 
 
 def is_own(module, name):
-    """Whether a module's name is not one that it imported, nor a text or a number."""
+    """Whether the module defines the name, which is neither imported nor a text or a number."""
     value = getattr(module, name)
     imported = isinstance(value, (types.ModuleType, str, int)) or value is errno.errorcode
     return not imported and not name.startswith("__") and getattr(value, "__module__", module.__name__) == module.__name__
 
 
 def names_of_class(class_):
-    """What a class defines, and what its methods set on self."""
+    """The names that a class defines, and those that its methods set on self."""
     defined = [name for name in vars(class_) if not name.startswith("__") or name == "__repr__"]
     return dict.fromkeys([*defined, *re.findall(r"self\.(\w+) = ", inspect.getsource(class_))])
 
@@ -60,7 +60,7 @@ def names_in_guide(text):
 
 
 def program(rows):
-    """A program that has to know each name at the beginning of a C++ cell."""
+    """A program that compiles only where each name that begins a C++ cell exists."""
     lines = ["#include <asynchat/asynchat.hpp>", "#include <asyncore/asyncore.hpp>"]
     for number, (where, name, cell) in enumerate(rows):
         scope = "::".join(where.split("."))
@@ -74,7 +74,7 @@ def compare(what, missing, unknown):
     for each in missing:
         print(what, "lacks", *each)
     for each in unknown:
-        print(what, "has", *each, "which CPython has not")
+        print(what, "has", *each, "and CPython does not have it")
     return not missing and not unknown
 
 
@@ -89,7 +89,7 @@ def main(guide, list_, *compiler):
     if known:
         source = {each for module in map(importlib.import_module, MODULES) for each in names_in(module)}
         good &= compare("the list", source - wanted, wanted - source)
-    print("CPython 3.11 is", "at hand" if known else "not at hand: the list stands alone")
+    print("CPython 3.11 is here" if known else "CPython 3.11 is not here: the list itself is not checked")
     rows = list(names_in_guide(pathlib.Path(guide).read_text()))
     in_guide = {(where, name) for where, name, _ in rows}
     good &= compare("the guide", wanted - in_guide, in_guide - wanted)

@@ -1,7 +1,7 @@
 #!/bin/sh
-# packaging.sh ROOT COMPILER: the library as others use it: installed and found by pkg-config, from
-# CMake, and as a Meson subproject; static and shared.  What is built stays in the folder packaging/,
-# for the next run; all that is installed, and all users, are made anew.
+# packaging.sh ROOT COMPILER: another project uses the library: installed and found by pkg-config,
+# from CMake, and as a Meson subproject; as a static and as a shared library.  The folder packaging/
+# keeps the builds of the library for the next run.  The installation and the users are made anew.
 set -eu
 root=$1
 export CXX="$2"
@@ -11,12 +11,12 @@ work=$PWD
 rm -rf in-static in-shared user-static user-shared cmake-user
 unset DESTDIR MESON_BUILD_ROOT MESON_SOURCE_ROOT
 
-# logged COMMAND ...: its output, where it fails.
+# logged COMMAND ...: runs the command, and prints its output where it fails.
 logged() {
     "$@" >log 2>&1 || { cat log; exit 1; }
 }
 
-# configured FOLDER SOURCE [OPTION ...]: meson setup, once.
+# configured FOLDER SOURCE [OPTION ...]: runs meson setup, unless FOLDER is set up.
 configured() {
     [ -f "$1/build.ninja" ] || logged meson setup "$@"
 }
@@ -24,7 +24,7 @@ configured() {
 cat >user.cpp <<'END'
 #include <asynchat/asynchat.hpp>
 #include <asyncore/asyncore.hpp>
-// What the program sets the library sees, and the other way round.
+// The library sees what the program sets, and the program sees what the library sets.
 int main() {
     asynchat::async_chat::default_ac_out_buffer_size = 2;
     asyncore::dispatcher::default_debug = true;
@@ -42,7 +42,7 @@ for kind in static shared; do
     configured "$kind" "$root" -Dprograms=false -Ddefault_library=$kind --prefix "$work/in-$kind" \
         --libdir lib
     logged meson install -C "$kind"
-    # Nothing of ours lies bare in the system's include folder.
+    # All headers are in a folder of their own.
     [ "$(ls "in-$kind/include")" = asyncore-cpp ]
     export PKG_CONFIG_PATH="$work/in-$kind/lib/pkgconfig" LD_LIBRARY_PATH="$work/in-$kind/lib"
     # shellcheck disable=SC2046
@@ -64,7 +64,7 @@ configured meson-user/build meson-user --wrap-mode=forcefallback
 logged meson test -C meson-user/build
 
 if ! command -v cmake >/dev/null; then
-    echo "== CMake is not installed: not tried"
+    echo "== CMake is not installed, so it is not tried"
     exit 0
 fi
 echo "== CMake, through pkg-config"

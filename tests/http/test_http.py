@@ -807,7 +807,7 @@ class Process(Case):
                     pass
             for _ in range(2):
                 self.get_hello(port)
-                wait_until(lambda: open_sockets(process.pid) == 1)  # the listener's: the request has been logged, or not
+                wait_until(lambda: open_sockets(process.pid) == 1)  # the listener's: the request is over, and logged
                 said = reader.read(1 << 20)  # all that is in the pipe, which has room again
             self.assertRegex(said, rb'"GET /hello.txt HTTP/1.0" 200 13\n$')
 
