@@ -768,7 +768,7 @@ class Process(Case):
 
     def test_address_can_be_used_again(self):
         with socket.socket() as reserved:
-            # A bound socket that does not listen keeps the port from all but those who reuse addresses.
+            # This socket is bound and does not listen: only a server that reuses addresses can have its port.
             reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             reserved.bind(("127.0.0.1", 0))
             port = reserved.getsockname()[1]

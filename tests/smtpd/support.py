@@ -48,7 +48,7 @@ class Talk:
         self.sock.close()
 
     def send(self, data):
-        with contextlib.suppress(ConnectionError):  # a reply may have come before
+        with contextlib.suppress(ConnectionError):  # the server has closed, perhaps after a reply
             self.sock.sendall(data)
 
     def reply(self):

@@ -181,7 +181,7 @@ class Swaks(ByFile, Case):
     def run_command(self, command, refused):
         if refused != b"552":
             return super().run_command(command, refused)
-        # After 552, CPython's smtpd waits for data, and so never answers the QUIT for whose answer swaks waits.
+        # After 552, smtpd still waits for data, as in CPython.  It never answers QUIT, and swaks would wait for that.
         with Program(*command) as swaks:
             swaks.out.find(r"^<\*\* 552 ")
 

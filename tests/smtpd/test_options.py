@@ -66,7 +66,7 @@ class Listening(Program):
 
     def interrupt(self):
         """Interrupts the loop of the program, and returns what end() does."""
-        wait_until(self.is_asleep)  # a SIGINT before the loop would be another matter
+        wait_until(self.is_asleep)  # before the loop, SIGINT would end the program with another status
         self.stop()
         return self.end()
 
