@@ -1,4 +1,4 @@
-"""check_differences.py ROOT PROGRAM: every difference from CPython has its entry and its test.
+"""Every difference from CPython has its entry and its test: check_differences.py ROOT PROGRAM.
 
 The headings `### Dn ...` of docs/differences.md, the test cases of PROGRAM, and what the headers
 say after "Differs:" must name the same things.  Each entry begins with its mark, and has a row in

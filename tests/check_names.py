@@ -1,13 +1,12 @@
-"""Compares the cases of test programs with those of CPython's modules of the same names, by name.
+"""Compares the names of the cases of a test program with those of CPython's test module of the same name.
 
     check_names.py LIST PROGRAM...
     check_names.py --write LIST MODULE...
 
-LIST has CPython's names, a line for each: module, class and test, in the order of the source;
-inherited tests stand under each class that inherits them.  Where a CPython 3.11 that has its test
-suite is at hand, LIST itself is checked against it.
+LIST has a line for each of CPython's tests: module, class and test, in the order of the source.  An inherited test has a
+line for each class that inherits it.  Where there is a CPython 3.11 with its test suite, LIST is compared with it first.
 
-doctest prints a test of several classes as name<class>; any other belongs to its TEST_SUITE.
+doctest prints the name of a test of several classes as name<class>.  Any other test belongs to its TEST_SUITE.
 """
 
 import ast
@@ -20,7 +19,7 @@ import xml.etree.ElementTree
 
 
 def find_tests(modules):
-    """The directory of CPython 3.11's own tests, or None."""
+    """The folder of CPython 3.11's tests, or None."""
     say = ('import sys, sysconfig;'
            'print(sys.version_info[:2] == (3, 11) and sysconfig.get_path("stdlib"))')
     for name in ('python3.11', 'python3', sys.executable):
@@ -52,7 +51,7 @@ def names_in_source(tests, module):
 
 
 def names_in_program(program):
-    """The same for a test program."""
+    """Yields (class, test) for each case of a test program."""
     listing = subprocess.run([program, '--list-test-cases', '--reporters=xml'],
                              check=True, capture_output=True, text=True).stdout
     for case in xml.etree.ElementTree.fromstring(listing).iter('TestCase'):
@@ -68,14 +67,14 @@ def by_class(names):
 
 
 def compare(what, expected, found):
-    """Prints what differs in names, number or order.  Returns whether nothing does."""
+    """Prints which names are missing, unknown or in another order, and returns whether the names are equal."""
     equal = True
     for name in list(dict.fromkeys([*expected, *found])):
         if expected.get(name) == found.get(name):
             continue
         equal = False
         wanted, had = expected.get(name, []), found.get(name, [])
-        print(f'{what}: {name}: {len(had)} tests for {len(wanted)}')
+        print(f'{what}: {name}: {len(had)} tests, and CPython has {len(wanted)}')
         print('  missing:', *(test for test in wanted if test not in had))
         print('  unknown:', *(test for test in had if test not in wanted))
         if sorted(wanted) == sorted(had):
@@ -109,7 +108,7 @@ def main(arguments):
         for module in names:
             source = by_class(names_in_source(tests, module))
             equal &= compare(f'the list of {module}', source, by_class(names[module]))
-    print('CPython 3.11 is', 'at hand' if tests else 'not at hand: the list stands alone')
+    print('CPython 3.11 is here' if tests else 'CPython 3.11 is not here: the list itself is not checked')
     for program in arguments[1:]:
         module = pathlib.Path(program).stem
         expected, found = by_class(names[module]), by_class(names_in_program(program))

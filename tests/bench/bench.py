@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Measures our server beside its peers; run.sh builds what this needs and starts it.
+"""Measures our server beside its peers.  run.sh builds what this needs, and starts it.
 
 Writes performance.md, and performance/results.json and plots beside it, into docs/ when everything
 is measured; into the build folder when only a part is.  With --report it measures nothing, and writes
@@ -23,7 +23,8 @@ import counts
 from load import Generator
 from measure import Bench, run_cases, run_curve
 from report import Report
-from servers import HERE, all_servers, find_python, find_servers
+from servers import HERE, all_servers, find_servers
+from cpython import find_python  # servers knows where this module is
 
 ROOT = HERE.parent.parent
 PARTS = ("cases", "curve", "counts")
@@ -32,7 +33,7 @@ PARTS = ("cases", "curve", "counts")
 def parse():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--build", type=pathlib.Path, default=pathlib.Path("build-bench"))
-    parser.add_argument("--ours", type=pathlib.Path, help="our server, if not the one of the build")
+    parser.add_argument("--ours", type=pathlib.Path, help="our server, if not that of the build")
     parser.add_argument("--python", help="a Python that has asynchat")
     parser.add_argument("--part", action="append", choices=PARTS, help="only this part; repeatable")
     parser.add_argument("--case", action="append", choices=[case.name for case in table.CASES],
@@ -45,17 +46,17 @@ def parse():
     parser.add_argument("--quick", action="store_true", help="short, for a first look")
     defaults = {"rounds": (11, 3), "seconds": (0.6, 0.3), "warm-up": (0.2, 0.1),
                 "slow-rounds": (2, 1), "curve-rounds": (3, 1)}
-    meaning = {"rounds": "how often everything is measured",
-               "seconds": "length of one measurement",
-               "warm-up": "seconds before it",
-               "slow-rounds": "rounds in which CPython accepts thousands of connections",
-               "curve-rounds": "rounds of the curve"}
+    meaning = {"rounds": "how many rounds measure every case",
+               "seconds": "the length of one measurement",
+               "warm-up": "seconds before a measurement",
+               "slow-rounds": "how many rounds have CPython accept thousands of connections",
+               "curve-rounds": "how many rounds measure the curve"}
     for name, (usual, quick) in defaults.items():
         parser.add_argument(f"--{name}", type=type(usual), metavar="N",
                             help=f"{meaning[name]}; {usual}, or {quick} with --quick")
-    parser.add_argument("--cores", default="", help="the server's and the generator's, as in 0,1")
+    parser.add_argument("--cores", default="", help="the server's core and the generator's, as in 0,1")
     parser.add_argument("--nice", type=int, default=0,
-                        help="of both; -10, as root, where other processes are at work")
+                        help="the niceness of both; -10, as root, where other processes run")
     parser.add_argument("--out", type=pathlib.Path, help="the folder to write into")
     options = parser.parse_args()
     for name, values in defaults.items():
@@ -129,7 +130,7 @@ def libraries():
 
 
 def run_counts(bench, servers, build, say):
-    """Whatever can be counted, for the servers for which it says something."""
+    """Counts what can be counted, of those servers of which the figures say something."""
     result = {"system_calls": {}, "allocations": {}, "memory": {}, "instructions": {}}
 
     def attempt(kind, name, function):
@@ -180,7 +181,7 @@ def main():
     generator = options.build / "tests" / "bench" / "load"
     if not generator.exists():
         sys.exit(f"{generator} is not there: sh tests/bench/run.sh builds it")
-    python = options.python or find_python()
+    python = options.python or find_python("asyncore", "asynchat")
     servers, missing = find_servers(options.build, ours, python)
     if options.server:
         unknown = set(options.server) - set(servers)
@@ -188,7 +189,7 @@ def main():
             sys.exit(f"no such server: {', '.join(unknown)}; there are {', '.join(servers)}")
         servers = {name: server for name, server in servers.items() if name in options.server}
     for label in missing:
-        say(f"left out, because not there: {label}")
+        say(f"left out, because it is not installed: {label}")
 
     if options.nice:
         os.nice(options.nice)
@@ -249,7 +250,7 @@ def write(out, results, servers, say):
     try:
         import plots
     except ImportError:
-        say("no plots: matplotlib is not there")
+        say("no plots: matplotlib is not installed")
     else:
         if results.get("curve"):
             plots.curve(results["curve"], servers, beside / "curve.svg")

@@ -1,7 +1,7 @@
-"""What is measured, and what is aimed at.
+"""The cases of the benchmark, and their targets.
 
-A case is one run of the load generator against each of its servers; a run may give several
-measurements on the same connections, a row of the table each.
+A case is one run of the load generator against each of its servers.  A run may give several measurements on the same
+connections, and each of these is a row of the table.
 """
 
 import dataclasses
@@ -13,10 +13,10 @@ CPYTHON = ("cpython-select", "cpython-poll")
 
 @dataclasses.dataclass(frozen=True)
 class Target:
-    """A bound on a ratio of ours to another server's, in the same round."""
+    """A bound on the ratio of our server's figure to another figure of the same round."""
 
     of: str  # "rate" or "cost"
-    against: str  # a server, "cpython" for the better one of the two, or another row for itself
+    against: str  # a server, "cpython" for the better of its two, or another row, of our server too
     at_least: float = 0.0
     at_most: float = float("inf")
 
@@ -35,19 +35,19 @@ class Row:
     name: str
     title: str
     targets: tuple = ()
-    peers_count: bool = True  # whether ours is to be no slower than any peer
-    ours: str = "ours"  # which of our servers the targets are about
+    peers_count: bool = True  # whether our server is to be as fast as each peer
+    ours: str = "ours"  # the server of ours that the targets are about
 
 
 @dataclasses.dataclass(frozen=True)
 class Case:
     name: str
-    load: tuple  # arguments of the generator after the port
+    load: tuple  # the generator's arguments after the port
     rows: tuple
     servers: tuple
     mode: str = "echo"
-    options: tuple = ()  # of the server
-    kind: str = "echo"  # the generator's case
+    options: tuple = ()  # the server's
+    kind: str = "echo"  # the generator's first argument
 
     @property
     def connections(self):
@@ -111,7 +111,7 @@ CASES = (
          kind="connect"),
 )
 
-# What is counted and not timed: the generator's arguments, and the server's.
+# What is counted instead of timed: the generator's arguments, and the server's.
 COUNTED = {
     "1 × 1": (("--connections", 1), ()),
     "100 × 1": (("--connections", 100), ()),
@@ -119,7 +119,7 @@ COUNTED = {
     "100 × 16, coalesced": (("--connections", 100, "--in-flight", 16), ("--coalesce",)),
 }
 
-# The curve: each mechanism of ours, and CPython's, over the number of connections.
+# The curve: our mechanisms, and CPython's, over the number of connections.
 MECHANISMS = ("ours-select", "ours-poll", "ours-epoll", *CPYTHON)
 CURVE_CONNECTIONS = (1, 3, 10, 30, 100, 300, 1000, 3000, 9000)
-CURVE_ACTIVE = (100, 1)  # how many talk, or all when there are fewer
+CURVE_ACTIVE = (100, 1)  # how many connections talk, or all where there are fewer

@@ -1,4 +1,4 @@
-"""What a request costs in things that can be counted: these figures repeat."""
+"""What a request costs in things that can be counted.  These figures are the same from run to run."""
 
 import pathlib
 import re
@@ -15,18 +15,18 @@ TRACED_REQUESTS = 20_000
 
 
 def anonymous_bytes(pid):
-    """The memory that belongs to the process alone and to no file."""
+    """The memory that belongs to the process alone and is not a file's."""
     text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
     return int(re.search(r"^Anonymous:\s+(\d+) kB", text, re.M)[1]) * 1024
 
 
 def memory_per_connection(bench, server, greet):
-    """Bytes of user space per idle connection; `greet`: after each has said a line."""
+    """Bytes of user space per idle connection; with `greet`, each client has sent a line before."""
     count = min(IDLE, server.limit)
-    with running(server, bench.server_core) as (process, port):
-        bench.generator.run(["echo", port, "--requests", 100])
+    with running(server, bench.server_core) as process:
+        bench.generator.run(["echo", process.port, "--requests", 100])
         before = anonymous_bytes(process.pid)
-        load = ["echo", port, "--connections", count, "--active", 0, "--requests", 1]
+        load = ["echo", process.port, "--connections", count, "--active", 0, "--requests", 1]
         with_them, _ = bench.generator.stepwise(load + ["--greet"] * greet,
                                                 lambda: anonymous_bytes(process.pid),
                                                 lambda: None)
@@ -34,11 +34,11 @@ def memory_per_connection(bench, server, greet):
 
 
 def system_calls(bench, server, connections):
-    """System calls per request, by name, when connections are open and warm."""
+    """System calls per request, by name, while the connections are open and warm."""
     if not shutil.which("strace"):
         return None
     with tempfile.NamedTemporaryFile("r") as table, \
-            running(server, bench.server_core) as (process, port):
+            running(server, bench.server_core) as process:
         tracers = []
 
         def attach():
@@ -54,14 +54,14 @@ def system_calls(bench, server, connections):
             tracers[0].communicate()
 
         try:
-            bench.generator.stepwise(["echo", port, "--connections", connections, "--requests",
+            bench.generator.stepwise(["echo", process.port, "--connections", connections, "--requests",
                                       TRACED_REQUESTS], attach, detach)
         finally:
             for tracer in tracers:
                 tracer.kill()
                 tracer.wait()
         rows = re.findall(r"^\s*(\w+)\s+(\d+)\s*$", table.read(), re.M)
-    # strace leaves out what was never called; epoll_ctl is the one we want to see a zero of.
+    # strace leaves out a call that was never made; of epoll_ctl the report is to show the zero.
     calls = {"epoll_ctl": 0.0}
     calls.update({name: int(count) / TRACED_REQUESTS for name, count in rows if name != "total"})
     return calls
@@ -81,11 +81,11 @@ def allocations(bench, server, module, load, options=()):
 
         environment = {"LD_PRELOAD": str(module.resolve()), "MALLOC_COUNT": counter.name}
         with running(server, bench.server_core, options=options,
-                     environment=environment) as (_, port):
+                     environment=environment) as process:
             if count() == 0:
                 raise RuntimeError("the allocation counter counts nothing")
             first, second = bench.generator.stepwise(
-                ["echo", port, *load, "--requests", requests], count, count)
+                ["echo", process.port, *load, "--requests", requests], count, count)
     return (second - first) / requests
 
 
@@ -94,9 +94,9 @@ def have_valgrind():
 
 
 def instructions(bench, server, load, options):
-    """Instructions in user space per request, and by function, with callgrind.
+    """Instructions in user space per request, in all and by function, counted by callgrind.
 
-    The difference of two runs, so that start, connecting and end are not in it.
+    The figures are the difference of two runs, so that they do not contain the start, the connecting and the end.
     """
     few, many = 2_000, 22_000
     total, by_function = {}, {}
@@ -104,8 +104,8 @@ def instructions(bench, server, load, options):
         with tempfile.TemporaryDirectory() as directory:
             out = pathlib.Path(directory) / "profile"
             wrapper = ["valgrind", "-q", "--tool=callgrind", f"--callgrind-out-file={out}"]
-            with running(server, bench.server_core, wrapper=wrapper, options=options) as (_, port):
-                bench.generator.run(["echo", port, *load, "--requests", requests])
+            with running(server, bench.server_core, wrapper=wrapper, options=options) as process:
+                bench.generator.run(["echo", process.port, *load, "--requests", requests])
             total[requests], by_function[requests] = read_profile(out)
     spent = many - few
     functions = {name: (count - by_function[few].get(name, 0)) / spent

@@ -1,6 +1,6 @@
-// What a case costs when it is N times as long: doubling CASE N.  Twin: doubling_cpython.py.
+// The cost of a case of size N: doubling CASE N.  The twin for CPython is doubling_cpython.py.
 //
-// Prints the CPU seconds, user and system, of the case without its preparation.
+// It prints the CPU seconds, user and system, of the case without its preparation.
 #include <asynchat/asynchat.hpp>
 #include <asyncore/asyncore.hpp>
 
@@ -27,7 +27,7 @@ double cpu_seconds() {
     return seconds(used.ru_utime) + seconds(used.ru_stime);
 }
 
-/// What `work` takes.  A function of its own, for doubling.py has valgrind count inside it.
+/// The CPU seconds of `work`.  This is never inlined, for doubling.py has valgrind count inside it.
 [[gnu::noinline]] double measured(const std::function<void()>& work) {
     const auto before = cpu_seconds();
     work();
@@ -38,7 +38,7 @@ void check(bool as_it_should_be) {
     if (!as_it_should_be) throw std::runtime_error("the case did not do what it should");
 }
 
-/// Receives what it is told to, without a socket.
+/// Receives the bytes of `arriving`, without a socket.
 class reader : public asynchat::async_chat {
 public:
     std::string_view arriving;
@@ -54,7 +54,7 @@ public:
     void found_terminator() override { ++messages; }
 };
 
-/// Sends everything, or nothing, without a socket.
+/// Sends everything, or nothing while it is blocked, without a socket.
 class writer : public asynchat::async_chat {
 public:
     std::size_t sent = 0;
@@ -96,7 +96,7 @@ double messages(std::size_t n) {
     return seconds;
 }
 
-/// A terminator of N bytes, one in each read.
+/// A terminator of N bytes, of which each read brings one.
 double trickle(std::size_t n) {
     const auto terminator = std::string(n - 1, 'a') + "b";
     reader channel;
@@ -107,7 +107,7 @@ double trickle(std::size_t n) {
     return seconds;
 }
 
-/// N KiB that keep beginning a terminator of 40 KiB, in reads of 4096 bytes.
+/// N KiB that begin a terminator of 40 KiB again and again, in reads of 4096 bytes.
 double long_terminator(std::size_t n) {
     const auto terminator = std::string(40 * 1024 - 1, 'a') + "b";
     std::string stream(n * 1024, 'a');
@@ -135,7 +135,7 @@ double producer(std::size_t n) {
     return seconds;
 }
 
-/// N pushes of 1 KiB while the peer does not read; then it does.
+/// N pushes of 1 KiB while the peer does not read; then the peer reads everything.
 double pushes(std::size_t n) {
     const std::string kilobyte(1024, 'x');
     writer channel;
@@ -150,7 +150,7 @@ double pushes(std::size_t n) {
     return seconds;
 }
 
-/// N sends of 1 KiB while the peer does not read; then it does.
+/// N sends of 1 KiB while the peer does not read; then the peer reads everything.
 double blocked(std::size_t n) {
     auto pair = asyncore::socket_t::pair();
     auto& socket = pair.first;

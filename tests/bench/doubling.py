@@ -1,9 +1,9 @@
-"""Whether what a case costs grows with its size: each is run at n, 2n, 4n and 8n.
+"""How the cost of a case grows with its size: each case runs at n, 2n, 4n and 8n.
 
     doubling.py --build FOLDER [--repeats N] [--output FOLDER]
 
-Writes doubling.md and doubling.json.  Beside each case of doubling.cpp stands CPython's asynchat,
-at sizes that it can do in seconds.  Instructions are counted with valgrind, if it is there.
+This writes doubling.md and doubling.json.  Beside each case of doubling.cpp, CPython's asynchat runs the same case, at
+sizes that it can do in seconds.  valgrind counts instructions, where it is installed.
 """
 
 import argparse
@@ -15,7 +15,7 @@ import sys
 import tempfile
 
 from counts import have_valgrind, read_profile
-from servers import find_python
+from cpython import find_python  # counts knows where this module is
 from tables import number, table
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -95,7 +95,7 @@ def growth(values, at):
 
 
 def per_unit(found, prefix, at):
-    """Size, CPU time a unit, growth."""
+    """The size, the CPU time for each unit, and the growth."""
     if prefix + "seconds" not in found:
         return "–", "–", "–"
     all_seconds, size = found[prefix + "seconds"], found[prefix + "sizes"][at]
@@ -125,9 +125,9 @@ def main():
     options = parser.parse_args()
     program = options.build / "tests" / "bench" / "doubling"
     if not program.exists():
-        sys.exit(f"{program} is not there: doubling.sh builds it")
-    python = find_python()
-    version = "not here"
+        sys.exit(f"there is no {program}: doubling.sh builds it")
+    python = find_python("asyncore", "asynchat")
+    version = "not installed"
     if python:
         version = subprocess.check_output([python, "--version"], text=True).split()[1]
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds for release in build-bench/, and shows that cost grows with size; see doubling.py.
+# Builds for release in build-bench/, and measures how cost grows with size; see doubling.py.
 #
 #     sh tests/bench/doubling.sh [--repeats N]
 set -eu

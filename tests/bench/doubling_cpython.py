@@ -1,4 +1,4 @@
-"""What a case of doubling.cpp costs with CPython: doubling_cpython.py CASE N."""
+"""The cost of a case with CPython's asynchat: doubling_cpython.py CASE N.  The twin of doubling.cpp."""
 
 import resource
 import socket
@@ -17,7 +17,7 @@ def cpu_seconds():
 
 def check(as_it_should_be):
     if not as_it_should_be:
-        raise RuntimeError("the case did not do what it should")
+        raise RuntimeError("the case did not do its work")
 
 
 class Reader(asynchat.async_chat):

@@ -1,10 +1,10 @@
-// Counts heap allocations of the process it is preloaded into.
+// Counts the heap allocations of the process that it is preloaded into.
 //
 //     LD_PRELOAD=.../malloc_count.so MALLOC_COUNT=FILE SERVER ...
 //
-// FILE, which must exist and hold eight bytes, is mapped; the number in it grows with each
-// allocation.  So whoever wants to know reads the file, and the server is not disturbed.  operator
-// new comes by here too.  glibc only.
+// FILE must exist and have eight bytes.  It is mapped, and the number in it grows with each
+// allocation: the benchmark reads the file, and does not disturb the server.  operator new calls
+// malloc, so its allocations count too.  glibc only.
 
 #include <atomic>
 #include <cerrno>
@@ -16,7 +16,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-// glibc's own names for what is replaced here, its reserved identifiers included.
+// glibc's own names for the functions that are replaced here.  They are reserved identifiers.
 extern "C" {
 void* __libc_malloc(std::size_t size);
 void* __libc_calloc(std::size_t count, std::size_t size);
@@ -29,7 +29,7 @@ namespace {
 using counter = std::atomic<std::uint64_t>;
 static_assert(counter::is_always_lock_free && sizeof(counter) == 8);
 
-counter before_start;  // what is allocated before the file is mapped
+counter before_start;  // counts until the file is mapped
 counter* allocations = &before_start;
 
 __attribute__((constructor)) void map_the_file() {

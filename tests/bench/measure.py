@@ -1,4 +1,4 @@
-"""Runs cases in rounds and takes ratios within a round."""
+"""Runs the cases in rounds, and takes ratios within a round."""
 
 import random
 import statistics
@@ -23,18 +23,18 @@ def quartiles(values):
     return {"median": statistics.median(values), "low": low, "high": high, "count": len(values)}
 
 
-PATIENCE = 3  # so many times is a disturbed run tried
-DISTURBED = 0.03  # as a share of the time
+TRIES = 3  # of a run that other processes disturb
+DISTURBED = 0.03  # a run is disturbed when a core was taken for more than this share of the time
 
 
 def disturbed(measured):
-    """Whether server or generator had to wait for its core because others used it."""
+    """Whether the server or the generator waited for its core, because other processes used it."""
     return any(row["server_waited"] > DISTURBED * row["seconds"] or
                row["generator_waited"] > DISTURBED * row["seconds"] for row in measured)
 
 
 class Bench:
-    """Where to run, for how long, and what went wrong."""
+    """Where and for how long the measurements run, and what failed."""
 
     def __init__(self, generator, server_core, seconds, warm_up, say):
         self.generator = generator
@@ -46,12 +46,12 @@ class Bench:
         self.runs = self.repeated = self.kept_disturbed = 0
 
     def once(self, server, kind, load, mode="echo", options=()):
-        """Returns the measurements of one run, or None if it failed.
+        """Returns the measurements of one run, or None where the run failed.
 
         A run that other processes disturbed is repeated.
         """
         self.runs += 1
-        for _ in range(PATIENCE):
+        for _ in range(TRIES):
             measured = self._once(server, kind, load, mode, options)
             if measured is None or not disturbed(measured):
                 return measured
@@ -63,8 +63,8 @@ class Bench:
 
     def _once(self, server, kind, load, mode, options):
         try:
-            with running(server, self.server_core, mode, options) as (process, port):
-                return self.generator.run([kind, port, *load, "--pid", process.pid, "--seconds",
+            with running(server, self.server_core, mode, options) as process:
+                return self.generator.run([kind, process.port, *load, "--pid", process.pid, "--seconds",
                                            self.seconds, "--warm-up", self.warm_up])
         except RuntimeError as error:
             self.failures.append(f"{server.label}, {kind} {' '.join(map(str, load))}: {error}")
@@ -75,8 +75,8 @@ class Bench:
 def run_cases(bench, cases, servers, baseline, rounds, slow_rounds):
     """Returns samples: row name -> server name -> round -> measurement.
 
-    In each round of a case the baseline runs first and, as a control, last; the others in between,
-    in another order each time.
+    In each round of a case the baseline runs first and, as a control, last.  The other servers run in between, in an
+    order that differs from round to round.
     """
     samples = {row.name: {} for case in cases for row in case.rows}
     for number in range(rounds):
@@ -100,7 +100,7 @@ def run_cases(bench, cases, servers, baseline, rounds, slow_rounds):
 
 
 def run_curve(bench, servers, names, connections, active, rounds, slow_rounds):
-    """Returns samples: server name -> how many talk -> connections -> measurements."""
+    """Returns samples: server name -> how many connections talk -> how many are open -> measurements."""
     samples = {name: {str(a): {} for a in active} for name in names if name in servers}
     for number in range(rounds):
         for count in connections:
@@ -120,13 +120,13 @@ def run_curve(bench, servers, names, connections, active, rounds, slow_rounds):
 
 
 def ratios(ours, other, what):
-    """Returns the ratios of two servers' figures, round by round."""
+    """Returns the ratio of two servers' figures for each round."""
     return [what(ours[number]) / what(other[number])
             for number in sorted(ours.keys() & other.keys()) if what(other[number]) > 0]
 
 
 def against_baseline(rows, name, baseline, what):
-    """Returns the ratios to the mean of the baseline's two runs in the same round."""
+    """Returns for each round the ratio of a server's figure to the mean of the baseline's two runs."""
     result = []
     for number, figures in sorted(rows.get(name, {}).items()):
         runs = [what(rows[key][number]) for key in (baseline, "again")

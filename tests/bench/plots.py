@@ -28,7 +28,7 @@ def _save(figure, path):
 
 
 def curve(samples, servers, path):
-    """Requests/s over the number of connections, a panel for each number of them that talk."""
+    """Plots requests/s over the number of open connections, with a panel for each number that talks."""
     panels = list(dict.fromkeys(a for by_active in samples.values() for a in by_active))
     figure, axes = plt.subplots(1, len(panels), figsize=(9, 4), sharex=True, squeeze=False)
     for axis, active in zip(axes[0], panels):
@@ -50,7 +50,7 @@ def curve(samples, servers, path):
 
 
 def bars(table, names, servers, path):
-    """Each row's ratios to the bare loop: `table` is row title -> server name -> quartiles."""
+    """Plots the ratios to the bare loop in each row; `table` is row title -> server name -> quartiles."""
     shown = [name for name in names if any(name in row for row in table.values())]
     figure, axis = plt.subplots(figsize=(9, 0.24 * len(shown) * len(table) + 1))
     colors = dict(zip(shown, plt.get_cmap("tab10").colors))

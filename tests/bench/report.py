@@ -102,24 +102,25 @@ class Report:
                  for value in ratios(by_server["again"], by_server[BASELINE], rate)]
         if again:
             noise = quartiles(again)
-            lines.append(f"- noise: the bare loop's last run of a round against its first, over "
-                         f"all cases: {spread(noise)}, extremes {number(min(again))} and "
+            lines.append(f"- noise: the bare loop's last run of a round divided by its first, "
+                         f"over all cases: {spread(noise)}, extremes {number(min(again))} and "
                          f"{number(max(again))}")
         settings = self.results["settings"]
         lines.append(f"- {settings['rounds']} rounds, {settings['seconds']:g} s each after "
                      f"{settings['warm_up']:g} s of warm-up; {settings['curve_rounds']} of the "
-                     f"curve; niceness {settings['nice']}; CPython with 9,000 connections takes "
-                     f"part in {settings['slow_rounds']} of them, since it takes long to accept "
+                     f"curve; niceness {settings['nice']}; CPython has 9,000 connections in "
+                     f"{settings['slow_rounds']} of the rounds only, since it takes long to accept "
                      "them")
         runs = self.results["runs"]
         lines.append(f"- other processes: {runs['all']} runs, of which {runs['repeated']} were "
-                     f"repeated because server or generator waited for its core for more than "
-                     f"{DISTURBED:.0%} of the time; {runs['disturbed all the same']} were "
+                     f"repeated because the server or the generator waited for its core for more "
+                     f"than {DISTURBED:.0%} of the time; {runs['disturbed all the same']} runs were "
                      "disturbed every time and are in the figures")
         for part, again in self.results.get("later", {}).items():
             lines.append(f"- measured anew: the {part}, by `{again['command']}` on {again['date']}")
         if self.results["missing"]:
-            lines.append("- left out, because not there: " + ", ".join(self.results["missing"]))
+            lines.append("- left out, because it is not installed: " +
+                         ", ".join(self.results["missing"]))
         return "## The machine and the run\n\n" + "\n".join(lines) + "\n"
 
     # The aims.
@@ -190,7 +191,7 @@ class Report:
                  f"{spread(found[best])} {self.servers[best].label}", verdict)]
 
     def scan(self):
-        """What it costs to ask a channel, from the turns of a loop where one of many talks."""
+        """The cost of asking a channel for its interest, found in turns of a loop where one of many channels talks."""
         asked = self.samples.get("asked-9000-1", {}).get("ours-asked", {})
         plain = self.samples.get("9000-1", {}).get("ours", {})
         both = sorted(asked.keys() & plain.keys())
@@ -247,7 +248,7 @@ class Report:
         if not lines:
             return ""
         head = ("case", *(self.servers[name].label for name in names))
-        return ("The medians themselves: requests/s and CPU time per request, or bytes/s and CPU "
+        return ("The medians of the figures: requests/s and CPU time per request, or bytes/s and CPU "
                 "seconds per 10⁹ bytes.\n\n" + table(head, lines))
 
     def mechanisms(self):
@@ -313,7 +314,7 @@ class Report:
         lines = [(label[server], *(number(calls[name]) if calls.get(name) else "0"
                                    for name in names)) for server, calls in counted.items()]
         return ("System calls per request at 100 × 1, counted by strace when connections are open "
-                "and warm. It slows the server down, so that each wait brings almost all "
+                "and warm. strace slows the server down, so that each wait brings almost all "
                 "connections:\n\n" + table(("server", *(f"`{name}`" for name in names)), lines))
 
     @staticmethod
@@ -324,8 +325,8 @@ class Report:
         lines = [(label[server], *(f"{by_load[load]['total']:,.0f}" for load in loads))
                  for server, by_load in counted.items()]
         parts = ["Instructions in user space per request, counted by callgrind. With one "
-                 "connection each request is a turn of the loop; with 100 a turn brings almost "
-                 "all of them:\n\n" + table(("server", *loads), lines), SPENT]
+                 "connection each request is a turn of the loop; with 100 connections a turn "
+                 "brings almost all of them:\n\n" + table(("server", *loads), lines), SPENT]
         shown_load = "100 × 1"
         parts.append(f"These functions spend the instructions at {shown_load}. An inlined function counts as "
                      "the function that it is in. The name of a library stands for all its functions that "

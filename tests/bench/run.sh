@@ -1,10 +1,10 @@
 #!/bin/sh
-# The benchmark in one command: installs what is missing (Debian, as root), builds everything for
-# release in build-bench/, measures, and writes docs/performance.md and what belongs to it.
+# The benchmark in one command.  It installs what is missing (Debian, as root), builds everything for
+# release in build-bench/, measures, and writes docs/performance.md and the folder beside it.
 #
-#     sh tests/bench/run.sh [--quick] [--case NAME]... [--server NAME]...   (--help for the rest)
+#     sh tests/bench/run.sh [--quick] [--case NAME]... [--server NAME]...   (--help lists all options)
 #
-# What cannot be installed is done without, and named in the result.
+# Where a package cannot be installed, the result names what was left out.
 set -eu
 cd "$(dirname "$0")/../.."
 
@@ -15,9 +15,9 @@ for package in $packages; do
         missing="$missing $package"
 done
 if [ -n "$missing" ]; then
-    echo "installing$missing"
-    # Unquoted: one word per package.
-    { apt-get update -q && apt-get install -qy $missing; } || echo "going on without$missing"
+    echo "installing:$missing"
+    # $missing is not quoted: each package is a word.
+    { apt-get update -q && apt-get install -qy $missing; } || echo "going on without:$missing"
 fi
 
 [ -d build-bench ] || meson setup build-bench --buildtype=release

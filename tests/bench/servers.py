@@ -1,35 +1,24 @@
-"""The servers that are compared, and how one is started and stopped."""
+"""The servers that the benchmark compares, and how it starts and stops one."""
 
 import contextlib
 import dataclasses
 import os
 import pathlib
-import shutil
-import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.append(str(HERE.parent))
+import program  # noqa: E402
 
 
 @dataclasses.dataclass(frozen=True)
 class Server:
-    name: str  # as --server takes it
-    label: str  # as a reader sees it
-    command: tuple  # up to the port
-    options: tuple = ()  # after the mode
-    limit: int = 1_000_000  # how many connections it can hold
-    slow_to_fill: bool = False  # takes long to accept thousands of connections
-
-
-def find_python():
-    """A Python that still has asynchat: Debian's if it is one, else the one in the path."""
-    for candidate in (sys.executable, shutil.which("python3"), shutil.which("python3.11")):
-        if not candidate:
-            continue
-        probe = [candidate, "-W", "ignore", "-c", "import asynchat, asyncore"]
-        if subprocess.run(probe, stderr=subprocess.DEVNULL).returncode == 0:
-            return candidate
-    return None
+    name: str  # the argument of --server
+    label: str  # the server's name in the report
+    command: tuple  # the words before the port
+    options: tuple = ()  # the words after the mode
+    limit: int = 1_000_000  # how many connections the server can hold
+    slow_to_fill: bool = False  # whether the server takes long to accept thousands of connections
 
 
 def all_servers(build, ours, python):
@@ -38,9 +27,9 @@ def all_servers(build, ours, python):
     select_limit = 1000  # FD_SETSIZE is 1024, and a process has other descriptors too
     candidates = []
 
-    def candidate(name, label, program, options=(), before=(), **traits):
-        present = program is not None and pathlib.Path(program).exists()
-        command = (*before, str(program)) if present else ()
+    def candidate(name, label, path, options=(), before=(), **traits):
+        present = path is not None and pathlib.Path(path).exists()
+        command = (*before, str(path)) if present else ()
         candidates.append(Server(name, label, command, tuple(options), **traits))
 
     candidate("bare", "bare loop", bench / "bare")
@@ -71,23 +60,10 @@ def find_servers(build, ours, python):
 
 @contextlib.contextmanager
 def running(server, core, mode="echo", options=(), wrapper=(), environment=None):
-    """Starts the server on a core; gives its process and its port; ends it."""
+    """A process of the server on a core; it has the attributes pid and port, and is ended afterwards."""
     command = [*wrapper, *server.command, "0", mode, *server.options, *options]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True,
-                               env={**os.environ, **(environment or {})},
-                               preexec_fn=lambda: os.sched_setaffinity(0, {core}))
-    try:
-        word, _, port = process.stdout.readline().partition(" ")
-        if word != "PORT":
-            raise RuntimeError(f"{server.label} did not start")
-        yield process, int(port)
-        if process.poll() is not None:
-            raise RuntimeError(f"{server.label} ended by itself ({process.returncode})")
-    finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        process.stdout.close()
+    with program.Server(*command, environment=environment,
+                        before=lambda: os.sched_setaffinity(0, {core})) as process:
+        yield process
+        if process.has_ended():
+            raise RuntimeError(f"{server.label} ended by itself, with status {process.process.returncode}")

@@ -1,7 +1,7 @@
-"""check_coverage.py [--python P]: the corpus reaches every branch of CPython's asyncore.py and asynchat.py.
+"""The corpus reaches every branch of CPython's asyncore.py and asynchat.py: check_coverage.py [--python P].
 
-Runs the corpus on CPython under coverage.py, and fails for each line and each branch that was not
-reached, unless unreachable.txt says why no script can; and for each line of that list that was reached.
+This runs the corpus on CPython under coverage.py. It fails where a line or a branch was not reached, unless
+unreachable.txt says why no script can reach it; and where a line of unreachable.txt was reached.
 """
 
 import argparse
@@ -14,22 +14,14 @@ import tempfile
 import xml.etree.ElementTree
 
 import run
+from cpython import SKIPPED, find_python  # run knows where this module is
 
 MODULES = ("asyncore", "asynchat")
 EXCUSES = os.path.join(run.HERE, "unreachable.txt")
 
 
-def find_python(given):
-    """A CPython that has asyncore and coverage.py, or None."""
-    for python in [given] if given else [sys.executable, "/usr/bin/python3"]:
-        if subprocess.run([python, "-W", "ignore", "-c", "import asyncore, asynchat, coverage"],
-                          stderr=subprocess.PIPE).returncode == 0:
-            return python
-    return None
-
-
 def measure(python):
-    """{module: (path of its source, {line: hits}, {line: [where it never went on to]})}"""
+    """{module: (path of its source, {line: hits}, {line: [lines that never came next]})}"""
     scripts = [text for _, text, expected in run.read_corpus([os.path.join(run.HERE, "corpus")])]
     with tempfile.TemporaryDirectory() as folder:
         data = "--data-file=" + os.path.join(folder, "data")
@@ -56,7 +48,7 @@ def read_class(element):
 
 
 def owners(source):
-    """For each line: the function or class that it is in, with dots."""
+    """For each line, the function or class that it is in: a name with dots."""
     names = {}
 
     def visit(node, name):
@@ -73,7 +65,7 @@ def owners(source):
 
 
 def missed(module, path, hits, missing):
-    """What was not reached, as unreachable.txt calls it."""
+    """Yields each line and branch that was not reached, in the form of unreachable.txt."""
     with open(path) as file:
         source = file.read()
     lines, owner = source.splitlines(), owners(source)
@@ -93,7 +85,7 @@ def missed(module, path, hits, missing):
 
 
 def read_excuses():
-    """The lines of unreachable.txt that are no reasons."""
+    """The lines of unreachable.txt that name code; its comments are the reasons."""
     with open(EXCUSES) as file:
         return [line.rstrip("\n") for line in file if line.strip() and not line.startswith("#")]
 
@@ -109,17 +101,17 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--python", help="a CPython that has asyncore and coverage.py")
     args = parser.parse_args()
-    python = find_python(args.python)
+    python = args.python or find_python("asyncore", "asynchat", "coverage")
     if python is None:
-        print("skipped: no CPython with asyncore and coverage.py here (Debian: python3-coverage)")
-        return run.SKIPPED
+        print("skipped: there is no CPython with asyncore and coverage.py here (Debian: python3-coverage)")
+        return SKIPPED
 
     measured = measure(python)
     excuses = read_excuses()
     not_reached = [what for module in MODULES for what in missed(module, *measured[module])]
     wrong = ["not reached: " + what for what in not_reached
              if not any(excused(what, excuse) for excuse in excuses)]
-    wrong += ["reached, or not there: " + excuse for excuse in excuses
+    wrong += ["reached, or not in the source: " + excuse for excuse in excuses
               if not any(excused(what, excuse) for what in not_reached)]
     for what in wrong:
         print(what)

@@ -1,7 +1,7 @@
-"""check_generator.py --replay PATH [--seeds N]: the random schedules leave nothing of the format out.
+"""The random schedules use everything that the format has: check_generator.py --replay PATH [--seeds N].
 
-Counts what N schedules say and what happens in them, and fails if any directive, option, terminator,
-action, event, or event with any kind of error in it, never comes up.
+This counts what N schedules say and what happens in them. It fails if a directive, option, terminator, action or event
+never comes up, or if an event never comes up with one of the errors in it.
 """
 
 import argparse
@@ -41,12 +41,12 @@ def terminator(value):
 
 
 def expected():
-    """All that must come up."""
+    """Yields everything that must come up."""
     yield from (("directive", what) for what in script.DIRECTIVES)
     yield from (("delivery", which) for which in ("select", "poll"))
     yield from (("family", kind, family) for kind in ("chat", "sender", "raw") for family in ("unix", "tcp"))
     yield from (("option", key, each) for key in ("in", "out", "read") for each in SIZES)
-    yield from (("dial", whom) for whom in ("listener", "refused"))
+    yield from (("dial", target) for target in ("listener", "refused"))
     yield from (("terminator", each) for each in TERMINATORS)
     for where in ("do", "on", "at"):
         yield from ((where, action) for action in script.ACTIONS)
@@ -66,7 +66,7 @@ class Census:
         self.counts[what] += 1
 
     def schedule(self, directives):
-        """What it says. Returns what its names stand for."""
+        """Counts what a schedule says. Returns {name: kind of channel}."""
         kinds = {}
         for _, what, args in directives:
             self.count("directive", what)
@@ -78,7 +78,7 @@ class Census:
         return kinds
 
     def log(self, kinds, text):
-        """What happened in it."""
+        """Counts what happened in a schedule."""
         for line in text.decode().splitlines():
             name, what, rest = (line.split(" ", 2) + ["", ""])[:3]
             if line.startswith("turn raised"):
@@ -120,7 +120,7 @@ class Census:
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--replay", required=True, help="the program that runs them")
+    parser.add_argument("--replay", required=True, help="the program that runs the schedules")
     parser.add_argument("--seeds", type=int, default=5000, metavar="N")
     parser.add_argument("--verbose", action="store_true", help="print all counts")
     args = parser.parse_args()
@@ -140,7 +140,7 @@ def main():
     if args.verbose:
         for what in sorted(wanted, key=census.counts.__getitem__):
             print("%8d %s" % (census.counts[what], " ".join(what)))
-    print("%d schedules, %d of them refused; %d of %d things never came up" % (
+    print("%d schedules, of which %d were refused; %d of %d things never came up" % (
         args.seeds, refused, len(missing), len(wanted)))
     return 1 if missing or not refused else 0
 

@@ -1,9 +1,9 @@
-"""Random replay scripts: `generate.py [--seed S] [--count N] [--first I]` prints them, and their seed.
+"""Random replay scripts: `generate.py [--seed S] [--count N] [--first I]` prints them, with their seeds.
 
-Every directive, event and action of the format comes up, alone and in company. What a script must not
-do is leave the one answer that the format promises, so the generator keeps account of what each peer
-and each listener is owed: a peer that writes more than the kernel holds would wait for ever, a backlog
-that overflows and a TCP connection that fills up are settled by the kernel's clocks.
+Every directive, event and action of the format comes up, alone and together with any other. A script must have one
+right log, so the generator counts what each peer and each channel sends, and how many connections wait at each
+listener. A peer that writes more than the kernel holds would wait for ever; and the kernel's clocks decide what happens
+where a backlog overflows or a TCP connection fills up.
 """
 
 import argparse
@@ -20,7 +20,8 @@ OTHERS = ("EINVAL", "ECONNREFUSED", "ENOENT", "EDEADLK", "EOPNOTSUPP", "ETIMEDOU
 PLAIN_ACTIONS = ("close_when_done", "discard_buffers", "close", "initiate_send", "handle_read",
                  "handle_close", "del_channel", "add_channel")
 
-# What a peer may write before the channel reads; what a TCP channel may send before the peer does.
+# How many bytes a peer may write before the channel reads, by `tcp`; then how many pieces; how many bytes a TCP channel
+# may send before the peer reads; and how many connections may wait at a listener.
 ROOM = {False: 150000, True: 50000}
 FEEDS = 40
 SENT_OVER_TCP = 200000
@@ -42,7 +43,7 @@ class Channel:
 
 
 class Generator:
-    """Makes one script. Only random() is asked of the source: it is the same in every Python."""
+    """Makes one script. Of its source it uses only random(), which gives the same numbers in every Python."""
 
     def __init__(self, seed):
         self.source = random.Random(seed)
@@ -50,7 +51,7 @@ class Generator:
         self.channels = []
         self.names = 0
         self.alphabet = self.pick(ALPHABETS)
-        # What this script leans towards, so that rare things meet one another.
+        # What this script does often, so that rare things come together.
         self.talkative = self.chance(0.5)
         self.violent = self.chance(0.4)
         self.network = self.chance(0.35)
@@ -68,7 +69,7 @@ class Generator:
         return choices[self.below(len(choices))]
 
     def weighted(self, choices):
-        """One of the (weight, value) pairs."""
+        """The value of one of the (weight, value) pairs."""
         at = self.source.random() * sum(weight for weight, _ in choices)
         for weight, value in choices:
             at -= weight
@@ -90,7 +91,7 @@ class Generator:
             plain.get(c) or (c if " " <= c < "\x7f" else "\\x%02x" % ord(c)) for c in text)
 
     def data(self, most):
-        """Bytes as a script writes them, and how many they are."""
+        """Bytes in the form of a script, and their number."""
         if self.chance(0.06) and most > 70:
             count = min(most, self.pick((65, 100, 513, 1000, 4096, 4097, 9000, 30000, 70000)))
             return "fill:%d:%d" % (count, self.below(300)), count
@@ -101,7 +102,7 @@ class Generator:
         return self.quote(text), len(text)
 
     def conversation(self, channel, most):
-        """What a peer says: often something with the terminators in it."""
+        """What a peer says; it often has the channel's terminator in it."""
         if channel.terminator is None or self.chance(0.3):
             return self.data(most)
         text = ""
@@ -128,7 +129,7 @@ class Generator:
     # -- actions ------------------------------------------------------------------------------------
 
     def send_size(self, channel):
-        """How many bytes a channel may send; all it likes on a unix socket."""
+        """How many bytes a channel may send; on a unix socket, as many as it likes."""
         if not channel.tcp:
             return 400000
         return channel.sends
@@ -185,7 +186,7 @@ class Generator:
         return what
 
     def outgoing(self, channel):
-        """Bytes for a channel to send. What is sent in a hook may be sent but once; one of these is one."""
+        """Bytes for a channel to send. They count once, for an `on` runs once."""
         if self.full and not channel.tcp and self.chance(0.5):
             return "fill:%d:%d" % (self.pick((60000, 65537, 220000, 300000)), self.below(256))
         data, count = self.data(self.send_size(channel))
@@ -211,7 +212,7 @@ class Generator:
 
     def new_name(self):
         self.names += 1
-        letters = "abcdefghijklmnoqrstuvwxyz"  # no p: a dialled channel's is the other end's name
+        letters = "abcdefghijklmnoqrstuvwxyz"  # without p: the other end of a dialled channel has a name with p
         name = letters[(self.names - 1) % len(letters)]
         return name if self.names <= len(letters) else name + str(self.names)
 
@@ -306,7 +307,7 @@ class Generator:
         self.say("on %s %s %s", channel.name, self.event(channel), self.action(channel))
 
     def perhaps_wait_for(self, channel, event):
-        """An event that is about to happen."""
+        """Perhaps waits for an event that is about to happen."""
         if self.chance(0.35):
             self.say("on %s %s %s", channel.name, event, self.action(channel))
 
@@ -354,7 +355,7 @@ class Generator:
         return text.encode("latin-1")
 
     def epilogue(self):
-        """What is not looked at cannot be found wrong."""
+        """Looks at the state of everything: otherwise a wrong state might not show in the log."""
         self.say("turn")
         for channel in self.channels:
             if channel.peer:
@@ -365,7 +366,7 @@ class Generator:
         self.say("map")
 
     def spoil(self, text):
-        """Perhaps not of the format any more. Digits stay: a number could grow beyond what fits."""
+        """Makes a script that may not be of the format. Digits stay, for a number could become too large."""
         for _ in range(1 + self.below(2)):
             at = self.below(len(text))
             if self.chance(0.3):
@@ -383,7 +384,7 @@ def generate(seed):
 
 
 def schedule(seed, index):
-    """The script number `index` of the sequence that `seed` begins."""
+    """The script number `index` of the sequence that belongs to `seed`."""
     return generate("%s:%d" % (seed, index))
 
 

@@ -1,14 +1,14 @@
 """Runs a replay script with CPython's asyncore and asynchat: `replay.py SCRIPT > LOG`.
 
-The twin of replay.cpp, for CPython 3.6 to 3.11. `replay.py --batch` reads many scripts from standard
-input, each after a line with its length, and answers each with `STATUS LENGTH` and the log, or what
-went wrong; everything a script opened is closed before the next one starts.
+This is the twin of replay.cpp, for CPython 3.6 to 3.11. `replay.py --batch` reads many scripts from standard input,
+each after a line with its length. It answers each script with `STATUS LENGTH` and the log, or the reason of a failure;
+then it closes everything that the script opened.
 
-Status: 0 after `end`, 2 for a bad script, 3 for one that could never end, because its peer waits for a
-channel that has no turn; in a batch also 4 for one whose log is not to be compared (see
-counted_no_number).
+Status: 0 after `end`; 2 for a bad script; 3 for a script that could never end, because its peer waits for a channel
+that has no turn; in a batch also 4 for a script whose log is not to be compared (see counted_no_number).
 """
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -27,10 +27,10 @@ with warnings.catch_warnings():
 
 import script
 
-# A peer that has waited this long in a single-threaded world will wait for ever.
+# A peer that has waited for ten seconds will wait for ever, since everything happens in one thread.
 PATIENCE = struct.pack("ll", 10, 0)
 RESET = struct.pack("ii", 1, 0)
-# The ioctl that tells how much of what was sent has not left: Linux's SIOCOUTQNSD.
+# Linux's SIOCOUTQNSD: the ioctl that tells how many sent bytes have not left the machine's queue.
 UNSENT = 0x894B if sys.platform.startswith("linux") else None
 
 
@@ -39,11 +39,11 @@ class Boom(Exception):
 
 
 class Stuck(Exception):
-    """The peer's call would never return."""
+    """A call of the peer would never return."""
 
 
 def quote(data):
-    """Bytes as the log writes them."""
+    """Bytes in the form of the log."""
     if len(data) > 64:
         return "#%d:%08x" % (len(data), zlib.crc32(data) & 0xffffffff)
     plain = {13: "\\r", 10: "\\n", 9: "\\t", 92: "\\\\", 34: '\\"'}
@@ -58,8 +58,8 @@ def kind(error):
 
 
 def counted_no_number(error):
-    """Whether collect_incoming_data() changed the terminator to another kind while async_chat counted:
-    asynchat then subtracts from None or from bytes. The one case that the two need not agree on."""
+    """Whether collect_incoming_data() set a terminator of another kind while async_chat counted bytes: asynchat then
+    subtracts from None or from bytes. Only in this case may the logs of CPython and the library differ."""
     if not isinstance(error, TypeError):
         return False
     traceback = error.__traceback__
@@ -86,7 +86,7 @@ class Failing:
 
 
 class Watched:
-    """What all channels of a script have in common: each hook is logged, then its `on` is run."""
+    """What all channels of a script have in common: each hook writes a line of the log, then its `on` runs."""
 
     def __init__(self, replay, name, sock=None):
         self.replay = replay
@@ -177,12 +177,12 @@ class Raw(Reader, asyncore.dispatcher):
 class Listener(Watched, asyncore.dispatcher):
     def __init__(self, replay, name):
         super().__init__(replay, name)
-        self.expected = deque()  # the names of those who knocked and dialled, in that order
+        self.expected = deque()  # the names of the connections that wait, in the order of `knock` and `dial`
         self.create_socket()
         self.set_reuse_addr()
         self.bind((replay.home, 0))
         self.address = self.socket.getsockname()
-        # The port stays taken when the listener closes: no other process may answer a later dial.
+        # This keeps the port when the listener closes: no other process may answer a later dial.
         replay.others.append(bound_socket(self.address))
         self.listen(5)
 
@@ -194,19 +194,20 @@ class Listener(Watched, asyncore.dispatcher):
 
 
 class Replay:
-    """One script at work."""
+    """Runs one script."""
 
-    # Descriptors of accepted sockets come from here, far above all others.
+    # Accepted sockets get descriptors from this range, far above all other descriptors.
     FIRST_NUMBER, LAST_NUMBER = 256, 1000
 
     def __init__(self, home="127.0.0.1"):
         self.home = home
-        self.lines = []     # of the log, not written yet
-        self.channels = {}  # name -> channel; also of those that are closed
+        self.lines = []     # the lines of the log that are not written yet
+        self.channels = {}  # name -> channel, open or closed
         self.peers = {}     # name -> the blocking socket at the other end
-        self.hooks = {}     # (name, event) -> actions that wait for it
+        self.hooks = {}     # (name, event) -> the actions that wait for the event
         self.others = []    # sockets that only have to stay open
-        self.echo = None    # of settle(), once there is TCP in the script
+        self.echo = None    # the socket of settle(), from the first TCP in the script on
+        self.datagrams = 0  # how many datagrams settle() has waited for
         self.number = self.FIRST_NUMBER
         self.poll2 = True
         self.left_out = False
@@ -231,11 +232,10 @@ class Replay:
     # -- sockets ------------------------------------------------------------------------------------
 
     def renumber(self, sock):
-        """The same socket under a number that no event of this pass can be meant for.
+        """The same socket under a number for which this turn has no event.
 
-        asyncore looks channels up by number when it delivers, and so hands what was ready on a closed
-        descriptor to the channel that got its number. Which one that is depends on what else is open:
-        it is no property of a script.
+        asyncore looks channels up by number when it delivers, and so hands the event of a closed descriptor to the
+        channel that got its number. Which channel that is depends on what else is open, and not on the script.
         """
         number = fcntl.fcntl(sock.fileno(), fcntl.F_DUPFD_CLOEXEC, self.number)
         self.number = number + 1 if number < self.LAST_NUMBER else self.FIRST_NUMBER
@@ -243,7 +243,7 @@ class Replay:
         return at_once(socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fileno=number))
 
     def pair(self, tcp):
-        """A connected pair; the second is the peer's."""
+        """A connected pair: the channel's socket and the peer's."""
         if not tcp:
             mine, peer = socket.socketpair()
         else:
@@ -257,8 +257,8 @@ class Replay:
         return mine, peer
 
     def under_way(self, name):
-        """Whether the channel has sent what the kernel has not put on the wire, and now has, for the
-        peer has made room. (A local wire is quick, but its timers run in their own time.)"""
+        """Whether bytes of the channel waited in the kernel for room at the peer, and have arrived now, for the peer
+        has read. (The loopback is fast, but the kernel's timers are not.)"""
         channel = self.channels.get(name)
         if UNSENT is None or channel is None or channel.socket.fileno() < 0:
             return False
@@ -277,17 +277,18 @@ class Replay:
     LONGEST_DIALOGUE = 4
 
     def settle(self):
-        """Waits until all that was sent over TCP has arrived. Loopback delivers in the order of sending,
-        at once unless the machine is busy: when a datagram arrives, so has what was sent before it. What
-        that was answered with (SYN|ACK and ACK, or RST) was sent meanwhile, and needs a datagram each."""
+        """Waits until all that was sent over TCP has arrived. The loopback delivers in the order of sending: when a
+        datagram has arrived, everything that was sent before it has arrived too. The answers to that (SYN|ACK and ACK,
+        or RST) were sent meanwhile, and each needs a datagram of its own."""
         if self.echo is None:
             return
         for _ in range(self.LONGEST_DIALOGUE):
-            self.echo.send(b"\0")
-            try:
-                self.echo.recv(1)
-            except socket.timeout:
-                pass
+            self.datagrams += 1
+            number, came = b"%d" % self.datagrams, None
+            while came != number:  # a datagram may be late, and may even be lost
+                self.echo.send(number)
+                with contextlib.suppress(socket.timeout):
+                    came = self.echo.recv(20)
 
     # -- directives ---------------------------------------------------------------------------------
 
@@ -323,7 +324,7 @@ class Replay:
         channel.create_socket()
         at_once(channel.socket)
         if listener is None:
-            # Bound and not listening: nothing can listen there while this socket is open.
+            # This socket is bound and does not listen, and no other socket can listen there while it is open.
             self.others.append(bound_socket((self.home, 0)))
             address = self.others[-1].getsockname()
         else:
@@ -432,8 +433,8 @@ class Replay:
     # -- actions ------------------------------------------------------------------------------------
 
     def act(self, name, action):
-        """Runs an action on the channel. A channel that is not there (yet) is a KeyError, and one
-        that has no such method an AttributeError."""
+        """Runs an action on the channel. A channel that does not exist (yet) is a KeyError, and a method that the
+        channel does not have is an AttributeError."""
         channel = self.channels[name]
         what, args = action
         if what == "at":
@@ -460,10 +461,10 @@ class Replay:
         else:
             getattr(channel, what)(*args)
 
-    # -- what is left -------------------------------------------------------------------------------
+    # -- the end ------------------------------------------------------------------------------------
 
     def clean(self):
-        """Closes everything, and leaves no TIME_WAIT behind, for the next script of a batch."""
+        """Closes everything for the next script of a batch, and leaves no TIME_WAIT behind."""
         asyncore.socket_map.clear()
         for sock in [c.socket for c in self.channels.values()] + list(self.peers.values()) + self.others:
             if sock.fileno() >= 0:
@@ -473,7 +474,7 @@ class Replay:
 
 
 class Peer:
-    """A call of the peer's: the log says when it fails."""
+    """A call of the peer's; where it fails, the log has a line."""
 
     def __init__(self, replay, name):
         self.replay = replay
@@ -491,8 +492,8 @@ class Peer:
 
 
 def at_once(sock):
-    """What is sent leaves at once: without this, the kernel may hold back a small segment until the
-    other side's delayed acknowledgement, and a log would depend on the clock."""
+    """The socket sends at once. Otherwise the kernel may hold back a small segment until the delayed acknowledgement
+    of the other side, and a log would depend on the clock."""
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return sock
 
@@ -511,24 +512,24 @@ def bound_socket(address):
 
 
 def udp_echo(home):
-    """A datagram socket that talks to itself."""
+    """A datagram socket that sends to itself."""
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     sock.bind((home, 0))
     sock.connect(sock.getsockname())
-    sock.settimeout(1)  # one may get lost
+    sock.settimeout(1)
     return sock
 
 
 def stay_on_one_processor():
-    """One processor has one queue of what loopback owes."""
+    """A processor has one queue of what the loopback is to deliver, so that the order of sending is kept."""
     if hasattr(os, "sched_setaffinity"):
         processors = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, {processors[os.getpid() % len(processors)]})
 
 
 def homes():
-    """A loopback address for each script of a batch, where there is more than one: a closed connection
-    keeps its ports busy for a minute, and a long batch has more connections than an address has ports."""
+    """Yields a loopback address for each script of a batch, on Linux: a closed connection keeps its ports busy for a
+    minute, and a long batch has more connections than an address has ports."""
     i = 0
     while True:
         i += 1
@@ -582,7 +583,7 @@ def main(args):
     except Stuck as error:
         sys.stderr.write("%s\n" % error)
         return 3
-    # Nothing is closed here: not even by the destructors of an interpreter that ends.
+    # Nothing is closed here, not even by the destructors of an interpreter that ends.
     os._exit(0)
 
 

@@ -1,11 +1,11 @@
-"""Replays scripts with the library and compares logs with CPython's.
+"""Replays scripts with the library, and compares the logs with CPython's.
 
-    run.py --replay PATH                  the corpus, on every mechanism that PATH knows
-    run.py --replay PATH --random N       N fresh random schedules, against a CPython that has asyncore
-    run.py --verify | --record            the corpus with CPython: compare, or write, the committed logs
+    run.py --replay PATH                  replays the corpus on every mechanism that PATH knows
+    run.py --replay PATH --random N       replays N new random schedules, and runs them with CPython
+    run.py --verify | --record            runs the corpus with CPython: compares, or writes, the committed logs
 
-A schedule whose logs differ is cut down to a minimal one that still differs, which is written to the
-folder --failures together with both logs.
+A schedule whose logs differ is cut down while it still differs.  What is left of it is written into the folder
+--failures, with both logs.
 """
 
 import argparse
@@ -21,11 +21,13 @@ from collections import namedtuple
 import generate
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.append(os.path.dirname(HERE))
+from cpython import SKIPPED, find_python  # noqa: E402
+
 MECHANISMS = ("select", "poll", "epoll", "kqueue")
-CHUNK = 200         # scripts per process
-TRIES = 3           # of a schedule whose logs differ, before it is believed
-LEFT_OUT = 4        # replay.py: not to be compared
-SKIPPED = 77        # exit status, as Meson has it: there is no CPython to compare with
+CHUNK = 200         # how many scripts a process runs
+TRIES = 3           # how often the logs of a schedule must differ
+LEFT_OUT = 4        # replay.py's status for a log that is not to be compared
 
 Answer = namedtuple("Answer", "status text")
 
@@ -33,7 +35,7 @@ Answer = namedtuple("Answer", "status text")
 # -- running scripts --------------------------------------------------------------------------------
 
 def run_batch(command, scripts):
-    """An Answer for each script."""
+    """Runs the scripts in one process, and returns an Answer for each."""
     request = b"".join(b"%d\n" % len(text) + text for text in scripts)
     process = subprocess.run(command + ["--batch"], input=request, stdout=subprocess.PIPE)
     answers = []
@@ -44,7 +46,7 @@ def run_batch(command, scripts):
         answers.append(Answer(status, rest[:length]))
         rest = rest[length:]
     if len(answers) < len(scripts):
-        # It died over this script; the others deserve a process of their own.
+        # The process died in this script.  Another process runs the scripts after it.
         answers.append(Answer(process.returncode or 1, b"the process ended\n"))
         answers += run_batch(command, scripts[len(answers):]) if len(answers) < len(scripts) else []
     return answers
@@ -55,20 +57,6 @@ def mechanisms_of(replay):
     return [name for name in MECHANISMS
             if subprocess.run([replay, "--poller", name, "-"], input=b"", stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE).returncode == 0]
-
-
-def find_python():
-    """A CPython that has asyncore, or None."""
-    places = [sys.executable, "python3", "/usr/bin/python3"]
-    places += sorted(glob.glob(os.path.expanduser("~/.pyenv/versions/3.*/bin/python3")), reverse=True)
-    test = "import platform, asyncore, asynchat; assert platform.python_implementation() == 'CPython'"
-    for python in places:
-        try:
-            if subprocess.run([python, "-W", "ignore", "-c", test], stderr=subprocess.PIPE).returncode == 0:
-                return python
-        except OSError:
-            pass
-    return None
 
 
 def version_of(python):
@@ -83,7 +71,7 @@ def twin(python):
 # -- the corpus -------------------------------------------------------------------------------------
 
 def read_corpus(folders):
-    """(path without .txt, script, expected answer); a log that begins with `bad script` is a refusal."""
+    """A list of (path without .txt, script, expected Answer).  A log that begins with `bad script` is a refusal."""
     corpus = []
     for folder in folders:
         for path in sorted(glob.glob(os.path.join(folder, "*.txt"))):
@@ -99,25 +87,25 @@ def read_corpus(folders):
 
 
 def show_difference(expected, got):
-    """The first line that differs."""
+    """Prints the first line that differs."""
     a, b = expected.text.split(b"\n"), got.text.split(b"\n")
     at = next((i for i, (x, y) in enumerate(zip(a, b)) if x != y), min(len(a), len(b)))
-    for who, lines, answer in (("CPython", a, expected), ("here   ", b, got)):
+    for label, lines, answer in (("CPython", a, expected), ("here   ", b, got)):
         line = lines[at] if at < len(lines) else b"(nothing)"
-        print("    %s, line %d: %s%s" % (who, at + 1, line.decode("latin-1"),
+        print("    %s, line %d: %s%s" % (label, at + 1, line.decode("latin-1"),
                                         "" if answer.status in (0, 2) else " (status %d)" % answer.status))
 
 
 def run_alone(command, path):
-    """The Answer of a process of its own. A refusal is what standard error says, and nothing else is said."""
-    process = subprocess.run(command + [path], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+    """Runs one script in one process, and returns its Answer. A refusal goes to standard error, without a log."""
+    process = subprocess.run(command + [path], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     if process.returncode != 2:
         return Answer(process.returncode, process.stdout)
     return Answer(2, b"a log: " + process.stdout if process.stdout else process.stderr)
 
 
 def check_corpus(command, label, corpus):
-    """(passed, failed)"""
+    """Returns how many scripts passed, and how many failed."""
     failed = 0
     for path, _, expected in corpus:
         answer = run_alone(command, path + ".txt")
@@ -149,8 +137,8 @@ def differs(expected, answer):
 
 
 def run_chunk(work):
-    """Runs schedules first … last-1 everywhere. Returns the number left out, and what differed, as
-    (index, script, mechanism)."""
+    """Runs the schedules from `first` up to `last` with CPython and on each mechanism. Returns how many were left out,
+    and a list of those that differ, as (index, script, mechanism)."""
     python, replay, mechanisms, seed, first, last = work
     scripts = [generate.schedule(seed, index) for index in range(first, last)]
     expected = run_batch(twin(python), scripts)
@@ -163,14 +151,14 @@ def run_chunk(work):
 
 
 class Shrinker:
-    """Cuts a script down while CPython and the library still differ on it."""
+    """Cuts a script down while the logs of CPython and the library still differ."""
 
     def __init__(self, python, command):
         self.python = python
         self.command = command
 
     def which_differ(self, scripts):
-        """For each script: whether it differs, the same way each time."""
+        """For each script, whether its logs differ."""
         verdicts = [True] * len(scripts)
         expected = run_batch(twin(self.python), scripts)
         answers = run_batch(self.command, scripts)
@@ -200,7 +188,7 @@ class Shrinker:
 
     @staticmethod
     def without_lines(text):
-        """All but one half, one quarter, … one line."""
+        """Scripts with one half, one quarter … one line left out."""
         lines = text.splitlines(True)
         candidates = []
         size = (len(lines) + 1) // 2
@@ -212,7 +200,7 @@ class Shrinker:
 
     @classmethod
     def with_simpler_lines(cls, text):
-        """One word of one line simpler, or gone."""
+        """Scripts with one word of one line made simpler, or left out."""
         lines = text.splitlines()
         candidates = []
         for i, line in enumerate(lines):
@@ -247,12 +235,12 @@ class Shrinker:
 
 
 def report_failure(args, python, index, text, mechanism):
-    """Shrinks it, and writes it down with both logs."""
+    """Cuts the schedule down, and writes the script into a file, with both logs."""
     command = [args.replay, "--poller", mechanism]
     shrinker = Shrinker(python, command)
     print("FAILED schedule %s:%d, %s" % (args.seed, index, mechanism))
     if not shrinker.surely_differs(text):
-        print("    not every time: a log of it depends on more than the script")
+        print("    the logs do not differ every time: a log depends on more than the script")
     else:
         text = shrinker.shrink(text)
     name = os.path.join(args.failures, "%s-%d-%s" % (args.seed, index, mechanism))
@@ -267,7 +255,7 @@ def report_failure(args, python, index, text, mechanism):
 
 
 def check_random(args, python, mechanisms):
-    """(passed, failed)"""
+    """Returns how many runs of schedules passed, and how many failed."""
     print("random: seed %s, %d schedules, CPython %s" % (args.seed, args.random, version_of(python)),
           flush=True)
     started = spoken = time.time()
@@ -281,7 +269,7 @@ def check_random(args, python, mechanisms):
         done += last - first
         left_out += left
         for index, text, mechanism in found:
-            # One script of a schedule is enough: the others say the same.
+            # A schedule that differs on several mechanisms is reported once.
             if len(failures) < args.most_failures and index not in [each[0] for each in failures]:
                 report_failure(args, python, index, text, mechanism)
             failures.append((index, mechanism))
@@ -290,7 +278,7 @@ def check_random(args, python, mechanisms):
             print("    %d of %d, %d differ, %.0f/s" % (done, args.random, len(failures),
                                                      done / (spoken - started)), flush=True)
         if len(failures) > args.most_failures:
-            print("    too many: the rest is not run")
+            print("    too many differ: the rest is not run")
             break
     if pool:
         pool.terminate()
@@ -300,11 +288,11 @@ def check_random(args, python, mechanisms):
 
 
 def check_replay(args, python, corpus):
-    """[(passed, failed)]"""
+    """Returns a list of how many passed, and how many failed."""
     args.replay = os.path.abspath(args.replay)
     mechanisms = args.poller or mechanisms_of(args.replay)
     if not mechanisms:
-        print("%s does not run" % args.replay)
+        print("%s does not run with any mechanism" % args.replay)
         return [(0, 1)]
     if args.random:
         return [check_random(args, python, mechanisms)]
@@ -316,13 +304,13 @@ def main():
     parser.add_argument("--replay", help="the program to test")
     parser.add_argument("--poller", action="append", help="only this mechanism; may be repeated")
     parser.add_argument("--corpus", action="append", help="a folder of scripts; may be repeated")
-    parser.add_argument("--random", type=int, default=0, metavar="N", help="so many fresh schedules")
+    parser.add_argument("--random", type=int, default=0, metavar="N", help="how many new schedules to run")
     parser.add_argument("--first", type=int, default=0, metavar="I", help="begin with schedule I of the seed")
-    parser.add_argument("--seed", help="of the schedules; default: a new one")
-    parser.add_argument("--python", help="the CPython; default: one that has asyncore, wherever it is")
-    parser.add_argument("--failures", default="replay-failures", help="where schedules that differ are put")
-    parser.add_argument("--most-failures", type=int, default=20, metavar="N", help="stop after so many")
-    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes")
+    parser.add_argument("--seed", help="the seed of the schedules; default: a new seed")
+    parser.add_argument("--python", help="the CPython; default: the first that is found and has asyncore")
+    parser.add_argument("--failures", default="replay-failures", help="the folder for schedules that differ")
+    parser.add_argument("--most-failures", type=int, default=20, metavar="N", help="stop after so many failures")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="how many processes run")
     parser.add_argument("--verify", action="store_true", help="compare the corpus with CPython")
     parser.add_argument("--record", action="store_true", help="write CPython's logs into the corpus")
     args = parser.parse_args()
@@ -332,12 +320,12 @@ def main():
     folders = args.corpus or [os.path.join(HERE, "corpus"), os.path.join(HERE, "bad")]
     corpus = read_corpus(folders)
     if not corpus:
-        sys.exit("no scripts in " + " ".join(folders))
+        sys.exit("there are no scripts in " + " ".join(folders))
     python = None
     if args.verify or args.record or args.random:
-        python = args.python or find_python()
+        python = args.python or find_python("asyncore", "asynchat")
         if python is None:
-            print("skipped: no CPython with asyncore here")
+            print("skipped: there is no CPython with asyncore here")
             return SKIPPED
     results = []
     if args.record:

@@ -1,23 +1,23 @@
-"""The grammar of replay scripts: bytes in, a list of directives out.
+"""The grammar of replay scripts: parse() turns the bytes of a script into a list of directives.
 
-Knows neither asyncore nor sockets, so that every Python can import it. `script.cpp` is its twin: the
-two accept the same scripts, and refuse the others in the same words.
+This module uses neither asyncore nor sockets, so that every Python can import it. Its twin is `script.cpp`: both accept
+the same scripts, and refuse any other script in the same words.
 """
 
 import errno
 import re
 from collections import namedtuple
 
-# A line of a script: `what` is the directive, `args` its arguments in order, `number` counts from 1.
+# A line of a script: `what` is the directive, `args` has its arguments in order, and `number` counts lines from 1.
 Directive = namedtuple("Directive", "number what args")
-# What a `do` or an `on` runs; the args of an `at` are a name and another Action.
+# What a `do` or an `on` runs. The args of an `at` are a name and another Action.
 Action = namedtuple("Action", "what args")
 
 DIRECTIVES = ("delivery", "chat", "sender", "raw", "listen", "knock", "dial", "feed", "urgent", "drain", "shut",
               "hangup", "reset", "turn", "loop", "do", "on", "state", "map", "close_all")
 EVENTS = ("collect", "found", "connect", "close", "read", "write", "accept", "error", "expt")
 
-# One letter for each argument: B bytes, N number, T terminator, E errno, + one or more bytes, @ name and action.
+# One letter for each argument: B bytes, N number, T terminator, E errno, + bytes once or more often, @ name and action.
 ACTIONS = {
     "push": "B", "push_simple": "NB", "push_chunks": "+", "push_bytes": "B", "push_failing": "",
     "send": "B", "recv": "N", "set_terminator": "T",
@@ -26,7 +26,7 @@ ACTIONS = {
     "raise": "", "raise_os": "E", "exit_now": "", "at": "@",
 }
 
-# What a name stands for. Only some have a peer that the script holds, and only tcp ones can be reset.
+# The kind of channel that a name stands for. `peer`: the script holds the channel's peer. `tcp`: it can be reset.
 Kind = namedtuple("Kind", "listens peer tcp")
 
 NAME = re.compile(r"[a-z][a-z0-9]*\Z")
@@ -36,7 +36,7 @@ ESCAPES = {"r": 13, "n": 10, "t": 9, "\\": 92, '"': 34}
 
 
 class BadScript(Exception):
-    """Not of the format; says where and why."""
+    """The script is not of the format; the message has the line and the reason."""
 
     def __init__(self, number, why):
         Exception.__init__(self, "bad script: line %d: %s" % (number, why))
@@ -79,7 +79,7 @@ class Line:
         return words
 
     def unquote(self, text, i):
-        """The string whose opening quote is before `i`, and where the line goes on."""
+        """The string whose opening quote is before `i`, and the place behind its closing quote."""
         out = bytearray()
         while i < len(text):
             c = text[i]
@@ -132,7 +132,7 @@ class Line:
         return fill(int(match.group(1)), int(match.group(2)))
 
     def new_name(self, kind):
-        """A name that no line above used; from here on it stands for a `kind`."""
+        """A name that no earlier line made; from here on it stands for a `kind`."""
         name = self.word("a new name")
         if not NAME.match(name):
             raise self.bad("expected a new name")
@@ -201,7 +201,7 @@ class Line:
         return value
 
     def action(self, deferred):
-        """`deferred`: an `on`, which may speak of channels that only later lines make."""
+        """`deferred`: the action belongs to an `on`, and may name a channel that a later line makes."""
         what = self.word("an action")
         if what not in ACTIONS:
             raise self.bad("unknown action")
@@ -225,7 +225,7 @@ class Line:
         return Action(what, args)
 
     def other(self, deferred):
-        """The channel that an `at` means."""
+        """The channel that an `at` names."""
         if not deferred:
             return self.name()
         name = self.word("a channel")
@@ -317,15 +317,15 @@ class Line:
 
 
 class Script:
-    """What is known while the lines are read."""
+    """What the parser knows while it reads the lines."""
 
     def __init__(self):
         self.kinds = {}
-        self.promises = []  # (line, name): channels that an `on` speaks of
+        self.promises = []  # (line, name) of each channel that an `on` names
 
 
 def parse(text):
-    """The directives of a script. Raises BadScript for the first line that is not of the format."""
+    """The directives of a script. The first line that is not of the format raises BadScript."""
     script = Script()
     directives = []
     for number, line in enumerate(text.decode("latin-1").split("\n"), 1):

@@ -1,9 +1,11 @@
-"""blocks.py FILE.md COMPILER... -- LIBRARY... : compiles and runs every code block of a document.
+"""Compiles and runs every code block of a document.
 
-A ```cpp block is a whole program: it is compiled with COMPILER (the command with its flags), linked to the
-libraries, run, and must exit with 0.  A ```python block is run with this interpreter, where that has asyncore.  A
-block that is only indented, or says ```text, ```console or ```sh, is not code to be run.  Any other
-fence is an error, so that nothing is passed over in silence.
+    blocks.py FILE.md COMPILER... -- LIBRARY...
+
+A ```cpp block is a whole program.  It is compiled with COMPILER (the command with its flags), linked to the libraries,
+and run; it must exit with 0.  A ```python block is run with this interpreter, where the interpreter has asyncore.  A
+block that is only indented, or that begins with ```text, ```console, ```sh or ```diff, is not run.  Any other fence is
+an error, so that no block is left out by mistake.
 """
 import importlib.util
 import pathlib
@@ -17,7 +19,8 @@ NOT_RUN = {"text", "console", "sh", "diff"}
 
 
 def blocks(text):
-    """Yields (line number, language, code) of each fenced block.  One that is indented or has no end is an error."""
+    """Yields (line number, language, code) of each fenced block.  An indented fence, or a block without an end, is an
+    error."""
     language, start, code = None, 0, []
     for number, line in enumerate(text.splitlines(), 1):
         if line.lstrip().startswith("```") and not line.startswith("```"):
@@ -35,7 +38,7 @@ def blocks(text):
 
 def run(command, where):
     done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True, timeout=300)
+                          stderr=subprocess.STDOUT, text=True)
     if done.returncode != 0:
         print(f"{where}: exit status {done.returncode}\n{done.stdout}")
     return done.returncode == 0
@@ -66,7 +69,7 @@ def main(document, compiler):
         elif language == "python":
             results.append(check_python(code, where))
         elif language not in NOT_RUN:
-            print(f"{where}: what is ```{language}?")
+            print(f"{where}: ```{language} is no language that a block may have")
             results.append(False)
     counts = results.count(True), results.count(False), results.count(None)
     print("%d passed, %d failed, %d skipped" % counts)

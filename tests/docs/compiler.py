@@ -1,4 +1,4 @@
-"""Compiles a program once for each state of what it is made of, and keeps it in the folder programs/."""
+"""Compiles a program, and keeps it in the folder programs/ until a part of it changes."""
 import glob
 import hashlib
 import os
@@ -7,7 +7,7 @@ import subprocess
 
 
 def state_of(code, command):
-    """A name for what goes into a program: its text, the command, and each file that the command names or includes."""
+    """A digest of all parts of a program: its text, the command, and each file that the command names or may include."""
     files = [word for word in command if os.path.isfile(word)]
     for word in command:
         if word.startswith("-I"):
@@ -19,8 +19,8 @@ def state_of(code, command):
 
 
 def compiled(label, code, compiler, libraries=()):
-    """The path of the program, or None after printing why it did not compile.  `label` names it, and an earlier one of
-    that label goes."""
+    """The path of the program; or None, where it does not compile and the compiler's messages were printed.  The program
+    replaces an earlier program of the same label."""
     folder = pathlib.Path("programs")
     folder.mkdir(exist_ok=True)
     program = folder / f"{label}-{state_of(code, [*compiler, *libraries])}"
@@ -31,6 +31,6 @@ def compiled(label, code, compiler, libraries=()):
     source = folder / f"{program.name}.cpp"
     source.write_text(code)
     done = subprocess.run([*compiler, str(source), "-o", str(program), *libraries],
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300)
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     print(done.stdout, end="")
     return program if done.returncode == 0 else None

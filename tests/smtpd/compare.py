@@ -20,19 +20,19 @@ import time
 import tokenize
 import warnings
 
-from support import FOLDER, Server, Talk, find_python
+from support import FOLDER, PYTHON, SMTPServer, Talk
 
 ROOT = FOLDER.parent.parent
 PORT = ROOT / "docs/examples/smtpd"
 FIGURES = ROOT / "docs/performance/smtpd.json"
 CLASSES = "SMTPChannel", "SMTPServer", "DebuggingServer", "PureProxy"
 ROUNDS = 7
-CONNECTIONS, WARM_UP = 700, 300  # and CPython's select() ends at 1,024
+CONNECTIONS, WARM_UP = 700, 300  # CPython's select() takes descriptors below 1,024 only
 
 warnings.simplefilter("ignore", DeprecationWarning)
 
 
-# Lines: those that have code, so neither blank ones nor comments nor docstrings.
+# Lines of code.  Blank lines, comments and docstrings do not count.
 
 def python_code(source):
     """The numbers of the lines of a Python source that have code."""
@@ -48,7 +48,7 @@ def python_code(source):
 
 
 def python_lines():
-    """By class, and "the rest"."""
+    """The lines of CPython's smtpd by class, and those of "the rest"."""
     source = pathlib.Path(importlib.util.find_spec("smtpd").origin).read_text()
     code, counts = python_code(source), {}
     for node in ast.parse(source).body:
@@ -74,35 +74,35 @@ def cpp_lines():
 
 
 def library_lines():
-    """What the port had to bring along of Python's own library."""
+    """The lines of what the port needs of Python's library: C++ has nothing like it."""
     return {name: sum(cpp_code(file.read_text()) for file in PORT.glob(name + ".?pp"))
             for name in ("python*", "addr_spec*", "encoded_words", "smtplib")}
 
 
-# Speed and memory
+# Speed and memory.
 
 def pipelined(port, count, body):
-    """Messages a second, of one client that does not wait."""
+    """Messages a second, from one client that does not wait for replies."""
     message = b"MAIL FROM:<ann@example>\r\nRCPT TO:<bob@example>\r\nDATA\r\n" + body + b"\r\n.\r\n"
     with Talk(port) as talk:
         start = time.perf_counter()
-        talk.sock.sendall(b"HELO me\r\n" + message * count + b"QUIT\r\n")
-        replies = talk.file.read()
+        talk.send(b"HELO me\r\n" + message * count + b"QUIT\r\n")
+        replies = talk.read_all()
         taken = time.perf_counter() - start
     if replies.count(b"354 ") != count or not replies.endswith(b"250 OK\r\n221 Bye\r\n"):
-        raise RuntimeError("not every message was taken: %r" % replies[-200:])
+        raise RuntimeError("the server did not accept every message: %r" % replies[-200:])
     return count / taken
 
 
 def in_dialogue(port, count):
-    """The same, of one client that waits for each reply."""
+    """Messages a second, from one client that waits for each reply."""
     with Talk(port) as talk:
         talk.reply(), talk.say(b"HELO me\r\n")
         start = time.perf_counter()
         for _ in range(count):
             for line in b"MAIL FROM:<ann@example>", b"RCPT TO:<bob@example>", b"DATA", b"x" * 1000 + b"\r\n.":
                 if not talk.say(line + b"\r\n").startswith((b"250", b"354")):
-                    raise RuntimeError("refused")
+                    raise RuntimeError("the server refused a message")
         return count / (time.perf_counter() - start)
 
 
@@ -112,11 +112,11 @@ def private_dirty(pid):
 
 
 def memory(server):
-    """Bytes for each of many connections that have said HELO and are silent."""
+    """Bytes for each of many connections whose client has said HELO and is silent."""
     talks = []
     try:
         for number in range(WARM_UP + CONNECTIONS):
-            if number == WARM_UP:  # what is needed once is there, and what was free is taken
+            if number == WARM_UP:  # what the server needs once is allocated, and memory that was free is used
                 before = private_dirty(server.pid)
             talks.append(Talk(server.port))
             talks[-1].reply(), talks[-1].say(b"HELO me\r\n")
@@ -127,7 +127,7 @@ def memory(server):
 
 
 MEASURES = {
-    "bytes for an open connection": memory,  # first: later there is memory to be had that others left
+    "bytes for an open connection": memory,  # first: the other measures leave free memory behind
     "messages/s, 1 kB, pipelined": lambda server: pipelined(server.port, 1000, b"x" * 1000),
     "messages/s, 1 MB, pipelined": lambda server: pipelined(server.port, 10, (b"x" * 78 + b"\r\n") * 12500),
     "messages/s, 1 kB, a reply at a time": lambda server: in_dialogue(server.port, 300),
@@ -135,11 +135,11 @@ MEASURES = {
 
 
 def measure(program):
-    """By measure: pairs of C++ and Python."""
+    """For each measure: a pair of figures a round, of C++ and of Python."""
     found = {name: [] for name in MEASURES}
     for _ in range(ROUNDS):
-        # New ones each round: memory is measured while it grows.
-        with Server(program, "Recorder") as ours, Server(*find_python(), FOLDER / "server.py", "Recorder") as theirs:
+        # Each round has new servers, for memory is measured while it grows.
+        with SMTPServer(program, "Recorder") as ours, SMTPServer(PYTHON, FOLDER / "server.py", "Recorder") as theirs:
             for name, take in MEASURES.items():
                 found[name].append((take(ours), take(theirs)))
     return found
@@ -154,7 +154,7 @@ def lines():
 
 
 def machine():
-    version = subprocess.run([*find_python(), "--version"], capture_output=True, text=True).stdout.strip()
+    version = subprocess.run([PYTHON, "--version"], capture_output=True, text=True).stdout.strip()
     compiler = subprocess.run(["c++", "--version"], capture_output=True, text=True).stdout.split("\n")[0]
     return (f"{version}; {compiler}, a release build; {platform.system()} on {platform.machine()}; {os.cpu_count()} "
             f"processors, with a load average of {os.getloadavg()[0]:.0f}, client included")

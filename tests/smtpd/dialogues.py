@@ -1,4 +1,4 @@
-"""Dialogues to hold with two servers: lists of what a client says, each piece answered by one reply."""
+"""Dialogues to hold with two servers.  Each is a list of what a client says; a piece has one reply."""
 
 import random
 
@@ -8,11 +8,11 @@ MESSAGE = b"Subject: hi\r\n\r\nhello\r\n."
 
 
 def after(*start):
-    """Dialogues of one more line each, after the same beginning."""
+    """Makes dialogues: each is the same beginning and one line more."""
     return lambda *lines: [[*start, line] for line in lines]
 
 
-# What does not end the connection, whatever state it is in.
+# None of these ends the connection, whatever state it is in.
 ONE_LINE = [
     b"", b" ", b"  ", b"\t", b"x", b"X Y", b"HELO", b"HELO ", b"HELO  a b ", b"helo\texample", b"EHLO", b"EHLO ",
     b"ehlo example", b"NOOP", b"NOOP ", b"NOOP x", b"RSET", b"RSET x", b"rset ", b"VRFY", b"VRFY ann", b"VRFY ann@b",
@@ -39,7 +39,7 @@ OPTIONS = [
     b"BODY=", b"SMTPUTF8", b"smtputf8", b"SMTPUTF8=1", b"SMTPUTF8=", b"SIZE=10 BODY=8BITMIME SMTPUTF8", b"AUTH=<>",
     b"RET=FULL", b"x", b"x=y", b"=y", b"a-b=c", b"SIZE=10 x", b"BODY=8BITMIME  SIZE=5", b"\tSIZE=5", b"==", b"A=B=C"]
 
-# One that is a dot and nothing else does not end for smtpd, which waits for CRLF, dot, CRLF.
+# No message is just a dot: to smtpd that would not be the end, which is CRLF, dot, CRLF.
 MESSAGES = [
     b"\r\n.", b"x\r\n.", b"..\r\n.", b"...\r\n.", b".x\r\n.", b"..x\r\n.y\r\n.", b"x\n.\ny\r\n.", b"x\r.\ry\r\n.",
     b"Subject: a\r\n\r\nbody\r\n.", b"a: b\r\nc: d\r\n\r\n\r\n\r\ne\r\n\r\n.", b"a\r\n\r\n..\r\n...\r\n.", b"\r\n\r\n.",
@@ -48,7 +48,7 @@ MESSAGES = [
 
 SHORT_MESSAGES = [message for message in MESSAGES if len(message) < 100]
 
-# What is no ASCII.  Some of it is an exception in the server, which then closes.
+# Bytes that are not ASCII.  Some of these raise an exception in the server, which then closes.
 EIGHT_BIT = [
     [b"HELO \xc3\xa9"], [b"HELO \xff"], [b"\xc3\xa9"], [b"EHLO a", b"NOOP \xc3\xa9"], [b"\xff\xfe"],
     [b"HELO a", b"VRFY \xc3\xa9@b"], [b"VRFY <\xc3\xa9"], [EHLO, b"MAIL FROM:<\xc3\xa9@b>", RCPT],
@@ -59,13 +59,13 @@ EIGHT_BIT = [
     [EHLO, b"MAIL FROM:<a@b> \xc3\xa9=1"], [EHLO, b"MAIL FROM:<a@b> \xc3\x9f=1"],
     [b"HELP m\xc3\xa4il"]]
 
-# What debugging prints differently: characters that repr() escapes in Python, of which the port does not know; and how
-# much was kept of a message that is too long depends on how it was cut in transit.
+# With debugging on, the two servers print these differently.  Python's repr() escapes characters of which the port does
+# not know; and how much a server keeps of a message that is too long depends on how TCP cut it.
 DEBUGGED_OTHERWISE = [
     [HELO, MAIL, RCPT, DATA, b"x" * 70000 + b"\r\n."], [HELO, MAIL, RCPT, DATA, b"x\r\n" * 70000 + b"."],
     [b"HELO\xc2\xa0a"], [b"HELO \xc2\xa0"], [EHLO, MAIL, RCPT, DATA, b"\xc2\x85x\xe2\x80\xa8y\r\n.", b"NOOP"]]
 
-# Longer ones, of every state and the ways between them.
+# Longer dialogues, which move between the states.
 LONGER = [
     [HELO, HELO, EHLO, b"RSET", HELO], [EHLO, EHLO, HELO], [MAIL, RCPT, DATA], [HELO, RCPT, DATA, MAIL, DATA],
     [HELO, MAIL, MAIL, RCPT, MAIL, RCPT, DATA, MESSAGE], [HELO, MAIL, RCPT, b"RSET", RCPT, DATA, MAIL, RCPT, DATA, MESSAGE],
@@ -80,7 +80,7 @@ LONGER = [
     [EHLO, b"MAIL FROM:<a@b> " + b"x" * 500], [EHLO, b"MAIL FROM:<" + b"a" * 480 + b"@b> SIZE=10"],
     [EHLO, b"MAIL FROM:<" + b"a" * 520 + b"@b>"], [EHLO, b"MAIL FROM:<" + b"a" * 530 + b"@b>"],
     [EHLO, b"NOOP", b"x" * 513, b"x" * 530, b"MAIL " + b"x" * 530], [EHLO, b"X", b"Y", b"x" * 520],
-    # smtpd refuses what is too long, and goes on to wait for data.
+    # smtpd refuses a message that is too long, and still waits for data.
     [HELO, MAIL, RCPT, DATA, b"a" * 300 + b"\r\n.", b"NOOP\r\n.", b"b" * 300 + b"\r\n.", b"c\r\n."]]
 
 DIALOGUES = [
@@ -97,7 +97,7 @@ DIALOGUES = [
 
 
 def at_random(seed, count):
-    """Dialogues that nobody thought of."""
+    """So many random dialogues; the same seed gives the same dialogues."""
     rng = random.Random(seed)
     for _ in range(count):
         lines = [rng.choice([HELO, EHLO])]

@@ -1,4 +1,4 @@
-"""CPython's smtpd as a server under test; server.cpp is the same on the port, and says how to call it."""
+"""CPython's smtpd as a server under test.  Its twin on the port is server.cpp, which says how to call both."""
 
 import sys
 import warnings
@@ -9,7 +9,7 @@ import smtpd
 
 
 class Picky(smtpd.SMTPChannel):
-    """Knows nobody of that name."""
+    """Refuses the recipient "nobody"."""
 
     def smtp_RCPT(self, arg):
         if arg and "nobody" in arg:
@@ -19,7 +19,7 @@ class Picky(smtpd.SMTPChannel):
 
 
 class Recorder(smtpd.SMTPServer):
-    """Writes each message as it came: a line about it, so many bytes, a newline."""
+    """Prints each message: a line about it, which ends in its size; its bytes; a newline."""
 
     channel_class = Picky
 

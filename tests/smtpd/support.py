@@ -1,72 +1,30 @@
-"""Servers under test, and one end of a dialogue."""
+"""SMTP servers under test, and both ends of a dialogue."""
 
-import os
+import contextlib
 import pathlib
-import re
-import shutil
-import signal
 import socket
-import subprocess
 import sys
-import tempfile
 import threading
-import time
 
-PATIENCE = 60  # seconds, for what must happen at once; a slow machine may take longer
-FOLDER = pathlib.Path(__file__).parent
+FOLDER = pathlib.Path(__file__).resolve().parent
+sys.path.append(str(FOLDER.parent))
+import cpython  # noqa: E402
+from program import Server  # noqa: E402
+from sockets import connect  # noqa: E402
 
-
-def find_python():
-    """The command of a CPython that has smtpd, or None."""
-    for name in (sys.executable, "python3", "python3.11", "python3.10", "python3.9"):
-        program = shutil.which(name)
-        if program and not subprocess.run([program, "-c", "import smtpd"], capture_output=True).returncode:
-            return [program]
-    return None
+PYTHON = cpython.find_python("smtpd")
 
 
-class Server:
-    """A process that prints the port on which it listens; what it prints goes to files."""
+class SMTPServer(Server):
+    """A server that prints its port to standard error."""
 
     def __init__(self, *command, poller=None):
-        self.folder = tempfile.TemporaryDirectory()
-        self.out = pathlib.Path(self.folder.name, "out")
-        self.err = pathlib.Path(self.folder.name, "err")
-        env = dict(os.environ, PYTHONUNBUFFERED="1", **({"ASYNCORE_POLLER": poller} if poller else {}))
-        with open(self.out, "wb") as out, open(self.err, "wb") as err:
-            self.process = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL,
-                                            stdout=out, stderr=err, env=env)
-        self.pid = self.process.pid
-        self.port = int(self.wait_for(rb"^PORT (\d+)\n").group(1))
-
-    def wait_for(self, pattern):
-        end = time.monotonic() + PATIENCE
-        while not (found := re.search(pattern, self.err.read_bytes(), re.M)):
-            if time.monotonic() > end or self.process.poll() is not None:
-                raise RuntimeError("no %r in %r" % (pattern, self.err.read_bytes()))
-            time.sleep(0.002)
-        return found
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.stop()
-        self.folder.cleanup()
-
-    def stop(self):
-        """Returns its exit status."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
-        try:
-            return self.process.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            return self.process.wait()
+        poller = {"ASYNCORE_POLLER": poller} if poller else {}
+        super().__init__(*command, stream="err", environment={"PYTHONUNBUFFERED": "1", **poller})
 
     def messages(self):
-        """What a Recorder has recorded: pairs of the line about a message, and its bytes."""
-        rest, found = self.out.read_bytes(), []
+        """What a Recorder has recorded: pairs of the line about a message, and the bytes of the message."""
+        rest, found = self.out.bytes(), []
         while rest:
             about, _, rest = rest.partition(b"\n")
             size = int(about.rpartition(b" ")[2])
@@ -76,11 +34,10 @@ class Server:
 
 
 class Talk:
-    """A connection to a server."""
+    """A client's connection to a server, which may close it or reset it at any time."""
 
     def __init__(self, port):
-        self.sock = socket.create_connection(("127.0.0.1", port), PATIENCE)
-        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.sock = connect(port)
         self.file = self.sock.makefile("rb")
 
     def __enter__(self):
@@ -90,67 +47,73 @@ class Talk:
         self.file.close()
         self.sock.close()
 
+    def send(self, data):
+        with contextlib.suppress(ConnectionError):  # the server has closed, perhaps after a reply
+            self.sock.sendall(data)
+
     def reply(self):
-        """One reply, of one line or more.  Empty: the server has closed."""
+        """Waits for one reply, of one line or more, and returns it.  It is empty where the server has closed."""
         lines = b""
-        try:
-            # A server that sends in two pieces waits for the first to be acknowledged.
+        with contextlib.suppress(ConnectionResetError):
+            # A server that sends in two pieces waits until the first is acknowledged.
             self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
             while line := self.file.readline():
                 lines += line
                 if line[3:4] != b"-":
                     break
-        except ConnectionResetError:
-            pass
         return lines
 
     def say(self, data):
-        try:
-            self.sock.sendall(data)
-        except (BrokenPipeError, ConnectionResetError):
-            return b""
+        """Sends the data, and returns the reply."""
+        self.send(data)
         return self.reply()
 
-    def rest(self):
-        """Says that this is all.  What the server still replies; when it has closed, it has read everything."""
-        try:
+    def read_all(self):
+        """All replies until the server closes."""
+        replies = b""
+        with contextlib.suppress(ConnectionResetError):
+            while piece := self.file.read1():
+                replies += piece
+        return replies
+
+    def finish(self):
+        """Sends the end of file, and returns what the server still replies.  It has then read everything."""
+        with contextlib.suppress(OSError):  # the server has closed before
             self.sock.shutdown(socket.SHUT_WR)
-            return self.file.read()
-        except OSError:  # it has closed before
-            return b""
+        return self.read_all()
 
 
 def hold(port, dialogue):
-    """Says each piece of a dialogue when the one before it is answered.  The replies.
+    """Says each piece of a dialogue when the piece before it is answered, and returns the replies.
 
-    A piece may be answered by more than one; what is behind is read in the end."""
+    A piece may have more than one reply: then the last element has the replies that were left."""
     with Talk(port) as talk:
         replies = [talk.reply()]
         for piece in dialogue:
             replies.append(talk.say(piece))
-        return [*replies, talk.rest()]
+        return [*replies, talk.finish()]
 
 
 def pour(port, data):
-    """Says all of it at once.  All the replies until the server closes."""
+    """Says all of the data at once, and returns all replies until the server closes."""
     with Talk(port) as talk:
-        talk.sock.sendall(data)
-        return talk.file.read()
+        talk.send(data)
+        return talk.read_all()
 
 
 class Second:
-    """The server behind a proxy: it says what it is told to say.
+    """The server behind a proxy; a test says what it replies.
 
-    `answers` has its reply to whatever begins with a key; None: it closes, as
-    it does after half a line.  b"." is the end of a message, and
-    b"greeting" what it says first; b"wait" there waits for `go_on`.
+    `answers` has the reply to each line that begins with a key, and the longest key counts.  b"." is the end of a
+    message, and b"greeting" the beginning of the connection.  After None, and after half a line, the server closes.
+    With b"wait" as the greeting it waits for `go_on` before it says the usual greeting.
     """
 
     USUAL = {b"greeting": b"220 hello\r\n", b"DATA": b"354 go on\r\n", b"QUIT": b"221 bye\r\n", b"": b"250 OK\r\n"}
 
     def __init__(self, answers):
         self.answers = {**self.USUAL, **answers}
-        self.said = []  # by the proxy
+        self.said = []  # what the proxy said
         self.connected, self.go_on = threading.Event(), threading.Event()
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
@@ -161,8 +124,8 @@ class Second:
         return self
 
     def __exit__(self, *_):
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.thread.join(PATIENCE)
+        self.listener.shutdown(socket.SHUT_RDWR)  # this ends accept()
+        self.thread.join()
         self.listener.close()
 
     def serve(self):
@@ -170,17 +133,15 @@ class Second:
             try:
                 sock, _ = self.listener.accept()
             except OSError:
-                return  # __exit__
+                return  # the listener was shut down
             with sock, sock.makefile("rb") as file:
                 self.connected.set()
-                try:
+                with contextlib.suppress(ConnectionError):
                     self.talk(sock, file)
-                except ConnectionError:
-                    pass
 
     def talk(self, sock, file):
         if self.answers[b"greeting"] == b"wait":
-            self.go_on.wait(PATIENCE)
+            self.go_on.wait()
             self.answers[b"greeting"] = self.USUAL[b"greeting"]
         in_data, heard = False, b"greeting"
         while True:

@@ -1,15 +1,17 @@
-"""Addresses made at random, as SMTPChannel._getaddr() reads them here and in CPython.
+"""Addresses made at random, as SMTPChannel._getaddr() reads them in the port and in CPython.
 
     test_addresses.py ADDRESSES [COUNT [SEED]]
 
-What raises there must raise here, with whatever: the channel closes.  Exit status 77: no CPython that has smtpd.
+Where CPython raises an exception, the port must throw one, of any kind: the channel closes.  Where there is no CPython
+with smtpd, the test is skipped.
 """
 
 import random
 import subprocess
 import sys
 
-from support import find_python
+from support import PYTHON  # first: support knows where the next module is
+from cpython import SKIPPED
 
 VALID = ["<ann@example>", "ann@example", "<>", "<@a,@b:ann@example>", '<"ann b"@example>', "<ann@[127.0.0.1]>",
          "ann (comment) @ example . org", "<a.b.c@d.e.f> SIZE=10", "<=?utf-8?q?ann?=@example>", '"a"."b" . c@d']
@@ -31,7 +33,7 @@ def mutated(rng):
 
 
 def in_cpython():
-    """Run by CPython, which reads lines and writes them as addresses.cpp does."""
+    """Runs in CPython: reads addresses, and prints what addresses.cpp prints."""
     import smtpd
     for line in sys.stdin.buffer:
         try:
@@ -42,10 +44,9 @@ def in_cpython():
 
 
 def main(addresses, count="20000", seed="1"):
-    python = find_python()
-    if not python:
-        print("skipped: no CPython that has smtpd")
-        return 77
+    if not PYTHON:
+        print("skipped: there is no CPython with smtpd here")
+        return SKIPPED
     rng = random.Random(int(seed))
     texts = [rng.choice([made_up, mutated])(rng) for _ in range(int(count))]
     given = "".join(text + "\n" for text in texts).encode()
@@ -53,7 +54,7 @@ def main(addresses, count="20000", seed="1"):
     def read(*command):
         return subprocess.run(command, input=given, stdout=subprocess.PIPE, check=True).stdout.split(b"\n")[:-1]
 
-    mine, theirs = read(addresses), read(*python, "-W", "ignore", __file__, "--cpython")
+    mine, theirs = read(addresses), read(PYTHON, "-W", "ignore", __file__, "--cpython")
     assert len(mine) == len(theirs) == len(texts), (len(mine), len(theirs), len(texts))
     wrong = [each for each in zip(texts, theirs, mine) if each[1] != each[2]]
     for text, theirs_, mine_ in sorted(wrong, key=lambda each: len(each[0]))[:20]:

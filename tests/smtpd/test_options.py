@@ -2,27 +2,25 @@
 
     test_options.py SMTPD
 
-Both run for every line below.  Skipped where no CPython with smtpd is found.
+Both programs run with each list of arguments below.  Where there is no CPython with smtpd, the test is skipped.
 """
 
+import contextlib
 import os
-import pathlib
 import re
 import shutil
-import signal
 import subprocess
 import sys
-import tempfile
-import time
 import unittest
 
-from support import PATIENCE, find_python
+from support import PYTHON  # first: support knows where the next modules are
+from cpython import SKIPPED
+from program import Program, ProgramEnded, wait_until
 
 SMTPD = [os.path.abspath(sys.argv.pop(1))]
-PYTHON = find_python()
-CPYTHON = PYTHON and [*PYTHON, "-W", "ignore", "-m", "smtpd"]
+CPYTHON = PYTHON and [PYTHON, "-W", "ignore", "-m", "smtpd"]
 
-# They end at once.
+# With these the program ends at once.
 TELL = [["-h"], ["--help"], ["-V"], ["--version"], ["--ver"], ["-nV"], ["-dV"], ["-d", "-h"], ["-n", "--", "-V"]]
 BAD_OPTIONS = [["-x"], ["-:"], ["-nx"], ["-c"], ["-s"], ["--class"], ["--cl"], ["--sizes"], ["--s", "5"],
                ["--help=x"], ["-V=1"], ["--n=5"], ["--", "a:b", "-h"]]
@@ -31,24 +29,21 @@ SIZES = [["-s", size, "-V"] for size in ("5", "+5", "-5", " 12 ", "12\n", "1_000
 LONG_SIZES = [["--size", "5", "-V"], ["--size=7", "-V"], ["--size=", "-V"], ["--si=x"], ["-s5", "-V"], ["-ns", "x"]]
 SPECS = [["a", "b", "c"], ["a:1", "b:2", "c:3", "d"], ["localhost"], ["localhost:"], ["localhost:abc"], [""], [":"],
          [":x"], ["-"], ["a:1:2"], ["a:1", "b"], ["a:1", "b:"], ["a:1", "b:xyz"], ["a:x", "b"]]
-# They fail when the server is made: of a traceback, the message of the exception counts.
+# With these it fails when the server is made: the message of the exception counts, and not the traceback.
 CLASSES = [["-n", "-c", name, "localhost:0"] for name in ("nosuch", "", "smtpd.nosuch", "smtpd.", "no_such_module.name")]
 REFUSED = [*CLASSES, ["-nu", "localhost:0"], ["-nu", "-c", "smtpd.PureProxy", "localhost:0"]]
-# The same, in other words.
+# With these it fails too, and the messages differ.
 REFUSED_ANYHOW = [["-n", "localhost:70000"], ["-n", "localhost:-1"], ["-n", "nosuch.invalid:0"], ["-n", "192.0.2.1:0"],
                   ["-n", ":0"], ["-n", "-c", "Options", "localhost:0"]]
-# They listen, and say so with -d.  (Not of smtpd.NAME: to Python that is another module, with a DEBUGSTREAM of its own.)
+# With these it listens, and says so with -d.  (No class is called smtpd.NAME here: to Python, smtpd is then a second
+# module beside __main__, with a DEBUGSTREAM of its own.)
 LISTEN = [["127.0.0.1:0"], ["127.0.0.1:0", "b:2"], ["-s", "-3", "127.0.0.1:0"], ["-c", "SMTPServer", "localhost:0"],
           ["-u", "-c", "DebuggingServer", "127.0.0.1:0"], ["-c", "PureProxy", "-s0", "127.0.0.1:0"]]
 
 
-def encode(args):
-    return [arg.encode() for arg in args]
-
-
 def run(command, args):
-    """Exit status, standard output and standard error of a program that ends."""
-    done = subprocess.run([*command, *encode(args)], capture_output=True, timeout=PATIENCE, stdin=subprocess.DEVNULL)
+    """Exit status, standard output and standard error of a program that ends by itself."""
+    done = subprocess.run([*command, *(arg.encode() for arg in args)], capture_output=True, stdin=subprocess.DEVNULL)
     return done.returncode, done.stdout, done.stderr
 
 
@@ -57,54 +52,29 @@ def without_name(told):
 
 
 def message_of(stderr):
-    """What follows the type of the exception, which is the last thing said."""
+    """The message of the exception in the last line of a traceback."""
     return stderr.rstrip(b"\n").rpartition(b"\n")[2].partition(b": ")[2]
 
 
-class Listening:
-    """A program that listens, from when it says so with -d."""
+class Listening(Program):
+    """A program that listens, and says so with -d; or one that has ended instead."""
 
     def __init__(self, command, args, before=()):
-        self.err = tempfile.TemporaryFile()
-        self.process = subprocess.Popen([*before, *command, "-d", *encode(args)], stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.PIPE, stderr=self.err)
-        try:
-            self.wait_until(lambda: b"\tRemote addr:" in self.said() or self.process.poll() is not None)
-        except TimeoutError:
-            self.process.kill()
-            raise
-
-    def wait_until(self, happened):
-        end = time.monotonic() + PATIENCE
-        while not happened():
-            if time.monotonic() > end:
-                raise TimeoutError(self.said())
-            time.sleep(0.002)
-
-    def said(self):
-        # To seek would have the process, whose file it is too, write elsewhere.
-        said = os.pread(self.err.fileno(), os.fstat(self.err.fileno()).st_size, 0)
-        # The port that the system picked is told by the C++ program only.
-        return re.sub(rb"(?m)^PORT \d+\n|(?<=started at ).*", b"", said)
-
-    def uid(self):
-        return pathlib.Path("/proc", str(self.process.pid)).stat().st_uid
-
-    def watches_signals(self):
-        """SIGINT is caught from the beginning in Python, and in C++ only just before the loop."""
-        status = pathlib.Path("/proc", str(self.process.pid), "status").read_text()
-        return int(re.search(r"SigCgt:\s*(\w+)", status)[1], 16) >> (signal.SIGINT - 1) & 1
+        super().__init__(*before, *command, "-d", *args)
+        with contextlib.suppress(ProgramEnded):
+            self.err.find("\tRemote addr:")
 
     def interrupt(self):
-        self.wait_until(self.watches_signals)
-        self.process.send_signal(signal.SIGINT)
+        """Interrupts the loop of the program, and returns what end() does."""
+        wait_until(self.is_asleep)  # before the loop, SIGINT would end the program with another status
+        self.stop()
         return self.end()
 
     def end(self):
-        out, _ = self.process.communicate(timeout=PATIENCE)
-        said = self.said()
-        self.err.close()
-        return self.process.returncode, out, said
+        """Exit status, standard output and standard error."""
+        status = self.process.wait()
+        # Only the C++ program prints the port that the system picked.
+        return status, self.out.bytes(), re.sub(rb"(?m)^PORT \d+\n|(?<=started at ).*", b"", self.err.bytes())
 
 
 @unittest.skipUnless(CPYTHON, "no CPython that has smtpd")
@@ -147,11 +117,11 @@ class OptionsTest(unittest.TestCase):
         self.check_each(REFUSED_ANYHOW, lambda args: self.is_refused(args, lambda err: bool(message_of(err))))
 
     def listens_alike(self, args):
-        theirs, mine = Listening(CPYTHON, ["-n", *args]), Listening(SMTPD, ["-n", *args])
-        expected = theirs.interrupt()
-        self.assertEqual(expected[0], 0)
-        self.assertIn(b"started at", expected[2])
-        self.assertEqual(mine.interrupt(), expected)
+        with Listening(CPYTHON, ["-n", *args]) as theirs, Listening(SMTPD, ["-n", *args]) as mine:
+            expected = theirs.interrupt()
+            self.assertEqual(expected[0], 0)
+            self.assertIn(b"started at", expected[2])
+            self.assertEqual(mine.interrupt(), expected)
 
     def test_listens(self):
         self.check_each(LISTEN, self.listens_alike)
@@ -160,23 +130,22 @@ class OptionsTest(unittest.TestCase):
     def test_nosetuid(self):
         for args, uid in ((["127.0.0.1:0"], 65534), (["-n", "127.0.0.1:0"], 0), (["--nosetuid", "127.0.0.1:0"], 0)):
             for command in (CPYTHON, SMTPD):
-                with self.subTest(args=args, command=command):
-                    server = Listening(command, args)
-                    server.wait_until(server.watches_signals)
-                    server.wait_until(lambda: server.uid() == uid)
+                with self.subTest(args=args, command=command), Listening(command, args) as server:
+                    wait_until(lambda: server.status("Uid") == uid)
                     self.assertEqual(server.interrupt()[0], 0)
 
     @unittest.skipUnless(os.getuid() or shutil.which("setpriv"), "root, and no setpriv")
     def test_setuid_refused(self):
         before = [] if os.getuid() else ["setpriv", "--bounding-set=-setuid"]
-        expected = Listening(CPYTHON, ["127.0.0.1:0"], before).end()
-        self.assertEqual(expected[0], 1)
-        self.assertIn(b"Cannot setuid", expected[2])
-        self.assertEqual(Listening(SMTPD, ["127.0.0.1:0"], before).end(), expected)
+        with Listening(CPYTHON, ["127.0.0.1:0"], before) as theirs, Listening(SMTPD, ["127.0.0.1:0"], before) as mine:
+            expected = theirs.end()
+            self.assertEqual(expected[0], 1)
+            self.assertIn(b"Cannot setuid", expected[2])
+            self.assertEqual(mine.end(), expected)
 
 
 if __name__ == "__main__":
     if not PYTHON:
-        print("there is no CPython that has smtpd")
-        sys.exit(77)  # skipped, to Meson
+        print("skipped: there is no CPython with smtpd here")
+        sys.exit(SKIPPED)
     unittest.main()

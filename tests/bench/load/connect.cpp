@@ -1,4 +1,4 @@
-// Connect, say one line, get it back, close; so many at a time.
+// Connects, sends one line, receives it back, closes; on many connections at a time.
 
 #include <algorithm>
 #include <array>
@@ -84,14 +84,14 @@ private:
         const auto count = started_++;
         visit.fd = start_connecting(options_.port,
                                     first_source + static_cast<std::uint32_t>(count % sources));
-        std::array<char, 24> number;  // each line is another one
+        std::array<char, 24> number;  // no two lines are the same
         const int digits = std::snprintf(number.data(), number.size(), "%llu",
                                          static_cast<unsigned long long>(count));
         std::copy_n(number.begin(),
                     std::min<std::size_t>(static_cast<std::size_t>(digits), options_.size - 2),
                     visit.line.begin());
         visit.received = 0;
-        // On the loopback a connection is usually made by the time connect() returns.
+        // On the loopback a connection is usually established when connect() returns.
         visit.sent = say(visit);
         waiter_.add(visit.fd.get(), visit.sent ? EPOLLIN : EPOLLOUT, i);
     }

@@ -1,4 +1,4 @@
-// Lines there and back on connections that stay open.
+// Sends lines and receives them back, on connections that stay open.
 
 #include <algorithm>
 #include <array>
@@ -17,9 +17,9 @@ namespace load {
 
 namespace {
 
-// All connections say the same endless text, each from another line on.  So no line is composed or
-// copied before it is sent, and a whole read is checked with one comparison; a byte that is lost,
-// doubled, changed or sent to another connection is seen nevertheless.
+// All connections send the same endless text, and each begins at another line.  So no line is
+// composed or copied before it is sent, and one comparison checks a whole read.  The check still
+// finds a byte that was lost, doubled, changed or sent to another connection.
 class text {
 public:
     text(std::size_t line, std::size_t in_flight) : line_(line) {
@@ -45,13 +45,13 @@ private:
     static constexpr std::size_t lines = 509;
 
     std::size_t line_;
-    std::string bytes_;  // the lines, and the first of them again so that any window is one piece
+    std::string bytes_;  // the lines, and the first lines again, so that every window is one piece
 };
 
 struct connection {
     descriptor fd;
     std::size_t to_send = 0;   // where in the text the next line to send begins
-    std::size_t to_check = 0;  // where the next byte to come back is
+    std::size_t to_check = 0;  // where in the text the next byte to receive is
     std::size_t unsent = 0;    // bytes before to_send that the kernel has not taken yet
     std::size_t expected = 0;  // bytes sent, or to be sent, that have not come back
     std::size_t partial = 0;   // bytes of a line that has come back in part
@@ -79,8 +79,8 @@ public:
 private:
     static constexpr auto no_limit = std::numeric_limits<std::uint64_t>::max();
 
-    // One at a time, and after each few hundred a line there and back on the last: since servers
-    // accept in order, this keeps the listener's queue from overflowing.
+    // Connects one after the other.  After each 256, the last connection sends a line and waits for
+    // it: servers accept in order, so the listener's queue cannot overflow.
     void connect_all() {
         connections_.resize(options_.connections);
         for (std::size_t i = 0; i < connections_.size(); ++i) {
@@ -122,7 +122,7 @@ private:
         return completed_ - before;
     }
 
-    // The active ones are spread over all, so that a server finds them wherever it looks.
+    // The active connections are spread over all, so that no order of a server's favours them.
     void begin(std::size_t active, std::uint64_t budget) {
         budget_ = budget;
         for (std::size_t i = 0; i < active; ++i)
@@ -202,8 +202,8 @@ private:
     waiter waiter_;
     std::vector<connection> connections_;
     std::uint64_t budget_ = 0;     // lines that may still be sent
-    std::uint64_t awaited_ = 0;    // lines that have not come back
-    std::uint64_t completed_ = 0;  // lines that have
+    std::uint64_t awaited_ = 0;    // lines that have not come back yet
+    std::uint64_t completed_ = 0;  // lines that have come back
     std::array<char, 65536> buffer_;
 };
 

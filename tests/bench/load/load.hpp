@@ -1,8 +1,8 @@
 // The load generator: what its cases share.
 //
-// One process, one epoll descriptor, loopback only, and nothing of the library it measures.  Each
-// case prints one JSON object per measurement on a line of its own, and dies with a message at the
-// first byte that comes back wrong.
+// It is one process with one epoll descriptor, it uses the loopback only, and it does not use the
+// library that it measures.  Each case prints a JSON object for each measurement, on a line of its
+// own, and ends with a message at the first wrong byte.
 #pragma once
 
 #include <chrono>
@@ -23,17 +23,17 @@ using seconds = std::chrono::duration<double>;
 
 struct options {
     std::uint16_t port = 0;
-    std::size_t connections = 1;      // how many are open
-    std::vector<std::size_t> active;  // how many of them talk, in one measurement after the other
-    std::size_t in_flight = 1;        // lines sent ahead of the answer
+    std::size_t connections = 1;      // how many connections are open
+    std::vector<std::size_t> active;  // how many of them talk, a number for each measurement
+    std::size_t in_flight = 1;        // how many lines are sent ahead of the answer
     std::size_t size = 64;            // bytes of a line, with its end
     std::uint64_t bytes = 64 << 20;   // bytes of a message
-    std::uint64_t requests = 0;       // measure so many requests; if 0, so many seconds
+    std::uint64_t requests = 0;       // how many requests to measure; 0: measure for `length`
     seconds length{1};
     seconds warm_up{0.25};
-    pid_t server = 0;    // whose CPU time to report
+    pid_t server = 0;    // the process whose CPU time is reported
     bool step = false;   // wait for a line on stdin before and after measuring
-    bool greet = false;  // each connection says one line when it is set up
+    bool greet = false;  // each connection sends one line when it is set up
 };
 
 [[noreturn]] void die(std::string_view what);
@@ -54,16 +54,16 @@ private:
     int fd_;
 };
 
-/// A connected socket, still blocking.
+/// A connected socket, which is still blocking.
 descriptor connect_to(std::uint16_t port);
 
-/// A non-blocking socket that connects from the given address of 127.0.0.0/8, so that closed
-/// connections do not use up the ports of a single one.
+/// A non-blocking socket that connects from the given address of 127.0.0.0/8.  With many
+/// addresses, closed connections do not use up the ports of one.
 descriptor start_connecting(std::uint16_t port, std::uint32_t source);
 
 void set_non_blocking(int fd);
 
-/// The epoll descriptor, with a limit to how long a server may keep silent.
+/// The epoll descriptor.  It limits how long a server may be silent.
 class waiter {
 public:
     waiter();
@@ -82,8 +82,9 @@ private:
     std::vector<epoll_event> ready_;
 };
 
-/// Takes the time, the server's CPU time and our own between start() and stop(); and for how long
-/// either was ready to run and waited for its core, which tells whether others used it.
+/// Measures the time, the server's CPU time and the generator's CPU time between start() and
+/// stop().  It also measures how long each was ready to run and waited for its core, which tells
+/// whether other processes used the core.
 class meter {
 public:
     explicit meter(pid_t server);
@@ -109,7 +110,7 @@ private:
     sample end_{};
 };
 
-/// With --step: says that everything is prepared (or measured) and waits for a line on stdin.
+/// With --step: prints that everything is prepared (or measured), and waits for a line on stdin.
 void await_step(const options& options, std::string_view state);
 
 void print_line(std::string_view text);

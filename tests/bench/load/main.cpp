@@ -1,4 +1,4 @@
-// load echo|connect|sink PORT [options]: see usage.
+// The load generator: load echo|connect|sink PORT [options].  See usage.
 
 #include <charconv>
 #include <cstdio>

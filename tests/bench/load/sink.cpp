@@ -1,4 +1,5 @@
-// Large messages: eight bytes of length, then so many bytes; the server answers the eight bytes.
+// Sends large messages: eight bytes of length, then so many bytes.  The server answers with the
+// eight bytes.
 
 #include <algorithm>
 #include <array>
@@ -20,7 +21,7 @@ struct sender {
     descriptor fd;
     std::uint64_t missing = 0;  // bytes of the message still to send
     std::size_t header_sent = 0;
-    std::size_t answered = 0;  // bytes of the answer that have come
+    std::size_t answered = 0;  // bytes of the answer that have arrived
     bool busy = false;
 };
 

@@ -43,7 +43,8 @@ double cpu_seconds(clockid_t id) {
     return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
 }
 
-// The second number of schedstat: nanoseconds on a run queue.  0 where the kernel keeps no count.
+// The second number of schedstat: the nanoseconds on a run queue.  It is 0 where the kernel does
+// not count them.
 double seconds_waited(pid_t process) {
     std::ifstream file("/proc/" + std::to_string(process) + "/schedstat");
     double ran = 0;

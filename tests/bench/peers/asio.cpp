@@ -1,4 +1,4 @@
-// Standalone Asio: one session object per connection, kept alive by what it waits for.
+// Standalone Asio: a session object for each connection.  The pending operation keeps it alive.
 
 #include <memory>
 #include <string>
@@ -13,9 +13,9 @@ namespace {
 
 using asio::ip::tcp;
 
-// Reads with a buffer of its own, as Asio's tutorial does.  To share one buffer it would have to
-// wait for readiness first (async_wait): tried, that saves the buffer's memory on each idle
-// connection and answers a tenth fewer requests.
+// A session reads with a buffer of its own, as in Asio's tutorial.  To share one buffer, a session
+// would have to wait for readiness first (async_wait).  That was tried: it saves the memory of the
+// buffers, and answers a tenth fewer requests.
 class session : public std::enable_shared_from_this<session> {
 public:
     session(tcp::socket socket, const peer::options& options)

@@ -1,8 +1,8 @@
-"""CPython's asynchat, as its manual uses it.
+"""CPython's asynchat, used as its manual says.
 
     asynchat_server.py PORT [echo|sink] [--buffer N] [--coalesce] [--poller select|poll]
 
-asynchat sends on every push and has no way to coalesce; --coalesce is taken and changes nothing.
+asynchat sends on every push and cannot coalesce, so --coalesce changes nothing.
 """
 
 import argparse
@@ -38,7 +38,7 @@ class Sink(asynchat.async_chat):
         if self.header is None:
             self.header = self._get_data()
             length = int.from_bytes(self.header, "big")
-            if length > 0:  # 0 would mean: collect everything
+            if length > 0:  # a terminator of 0 would have asynchat collect everything
                 self.set_terminator(length)
                 return
         self.push(self.header)

@@ -1,6 +1,6 @@
-// The limit: no library, one epoll descriptor, one struct per connection.
+// The limit: a server without a library, with one epoll descriptor and an object for a connection.
 //
-// Sends each line as it finds it; with --coalesce, once for all that one read brought.
+// It sends each line when it finds it; with --coalesce, it sends once for all lines of a read.
 
 #include <cerrno>
 #include <string>
@@ -55,7 +55,7 @@ private:
             if (n < 0 && errno != EAGAIN) return false;
             if (n > 0) bytes.remove_prefix(static_cast<std::size_t>(n));
             if (bytes.empty()) return true;
-            watch(EPOLL_CTL_MOD, fd_, EPOLLOUT, this);  // and no more reading until it is sent
+            watch(EPOLL_CTL_MOD, fd_, EPOLLOUT, this);  // it reads again when all is sent
         }
         unsent_ += bytes;
         return true;
@@ -93,7 +93,7 @@ void accept_all(int listener) {
         if (fd < 0) return;
         const int on = 1;
         ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-        new connection(fd);  // the poller's event data is what owns it
+        new connection(fd);  // epoll's event data owns it
     }
 }
 

@@ -1,4 +1,4 @@
-// libev: a read and a write watcher per connection, level-triggered.
+// libev: a read watcher and a write watcher for each connection, level-triggered.
 
 #include <cerrno>
 #include <string>
@@ -113,7 +113,7 @@ int listen_on(std::uint16_t port) {
 
 int main(int argc, char** argv) {
     options = peer::parse(argc, argv);
-    options.coalesce = true;  // one send per read is what one writes with libev
+    options.coalesce = true;  // a program for libev usually sends once for a read
     peer::raise_descriptor_limit();
     buffer.resize(options.buffer);
 

@@ -1,4 +1,4 @@
-// libevent: a bufferevent per connection, lines cut out of its evbuffer.
+// libevent: a bufferevent for each connection; lines are cut out of its evbuffer.
 
 #include <array>
 #include <memory>

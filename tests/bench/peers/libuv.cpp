@@ -1,4 +1,4 @@
-// libuv: one buffer for all reads, uv_try_write first and uv_write for what the kernel left.
+// libuv: one buffer for all reads; uv_try_write first, and uv_write for what is left.
 
 #include <memory>
 #include <string>
@@ -99,7 +99,7 @@ void on_connection(uv_stream_t* server, int status) {
 
 int main(int argc, char** argv) {
     options = peer::parse(argc, argv);
-    options.coalesce = true;  // one write per read is what one writes with libuv
+    options.coalesce = true;  // a program for libuv usually writes once for a read
     peer::raise_descriptor_limit();
     buffer.resize(options.buffer);
 

@@ -1,11 +1,11 @@
-// What every peer server shares: its command line, and what it says on a connection.
+// What the peer servers share: the command line, and what they do with the bytes of a connection.
 //
 //     SERVER PORT [echo|sink] [--buffer N] [--coalesce]
 //
-// The port is one of 127.0.0.1; 0 asks for a free one.  Once it listens, a server prints `PORT n`
-// and flushes.  The loops differ from file to file; what is done with the bytes does not, so that
-// the figures compare loops and nothing else.  (bufferevent brings buffers of its own and parses
-// with them.)
+// The port is one of 127.0.0.1; port 0 asks for a free port.  When it listens, a server prints
+// `PORT n` and flushes.  The loops differ from file to file, and the work with the bytes does not:
+// the figures compare loops only.  (libevent's bufferevent has buffers of its own, and parses with
+// them.)
 #pragma once
 
 #include <algorithm>
@@ -29,8 +29,8 @@ constexpr int backlog = 4096;
 struct options {
     std::uint16_t port = 0;
     bool sink = false;          // swallow counted messages; otherwise echo lines
-    std::size_t buffer = 4096;  // how much is read at a time
-    bool coalesce = false;      // one send for what one read brought, rather than one per line
+    std::size_t buffer = 4096;  // how many bytes are read at a time
+    bool coalesce = false;      // one send for all lines of a read, and not one for each line
 };
 
 [[noreturn]] inline void die(const char* what) {
@@ -74,7 +74,7 @@ inline options parse(int argc, char** argv) {
     return result;
 }
 
-/// As many descriptors as the system lets us have without asking.
+/// Raises the limit of descriptors as far as the system allows it.
 inline void raise_descriptor_limit() {
     rlimit limit{};
     if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) die("getrlimit");
@@ -103,11 +103,11 @@ inline void announce(int listening_fd) {
     announce(unsigned{ntohs(address.sin_port)});
 }
 
-/// Counted messages: eight bytes of length, big-endian, then as many bytes, which are thrown away.
+/// Reads counted messages: eight bytes of length, big-endian, then as many bytes, which it drops.
 class message_counter {
 public:
-    /// Takes what has come.  `answer` is called with the eight bytes after each whole message, and
-    /// returns false when the connection is gone; then so does feed().
+    /// Takes the bytes of a read.  After each whole message it calls `answer` with the eight bytes.
+    /// `answer` returns false when the connection is gone; then feed() returns false too.
     template <class Answer>
     bool feed(std::string_view data, Answer&& answer) {
         while (!data.empty()) {
@@ -138,11 +138,11 @@ private:
     std::uint8_t have_ = 0;
 };
 
-/// Finds the lines in what comes, and keeps the beginning of one that is not whole yet.
+/// Finds the lines in the bytes of reads, and keeps the beginning of a line that is not whole yet.
 class line_splitter {
 public:
-    /// Calls `send` with each line and its end, or, if they are to be coalesced, once with all that
-    /// are whole.  It returns false when the connection is gone; then so does feed().
+    /// Calls `send` with each line and its end or, to coalesce, once with all whole lines.  `send`
+    /// returns false when the connection is gone; then feed() returns false too.
     template <class Send>
     bool feed(std::string_view data, bool coalesce, Send&& send) {
         if (kept_.empty()) {
@@ -150,7 +150,7 @@ public:
             if (done < data.size()) kept_ = data.substr(done);
             return done != failed;
         }
-        const auto seen = kept_.size() - 1;  // its last byte may be a lone \r
+        const auto seen = kept_.size() - 1;  // the last byte may be the \r of a \r\n
         kept_ += data;
         const auto done = split(kept_, seen, coalesce, send);
         if (done != failed) kept_.erase(0, done);
@@ -160,7 +160,7 @@ public:
 private:
     static constexpr auto failed = std::string_view::npos;
 
-    /// Returns: how many bytes belonged to whole lines, or `failed`.
+    /// Returns how many bytes belonged to whole lines, or `failed`.
     template <class Send>
     static std::size_t split(std::string_view data, std::size_t from, bool coalesce, Send& send) {
         std::size_t whole = 0;
