@@ -2,7 +2,8 @@
 """Measures our server beside its peers.  run.sh builds what this needs, and starts it.
 
 A whole run writes docs/performance.md, docs/performance/results.json and the plots beside it.  A run of a part writes
-the same files into the build folder.
+the same files into the build folder.  With --rewrite, nothing is measured: docs/performance.md is written from the
+results.json that is there.
 """
 
 import argparse
@@ -52,6 +53,7 @@ def parse():
     parser.add_argument("--nice", type=int, default=0,
                         help="the niceness of both; -10, as root, where other processes run")
     parser.add_argument("--out", type=pathlib.Path, help="the folder to write into")
+    parser.add_argument("--rewrite", action="store_true", help="write the report of the results that are there")
     options = parser.parse_args()
     for name, values in defaults.items():
         attribute = name.replace("-", "_")
@@ -161,12 +163,17 @@ def main():
     def say(text):
         print(f"[{time.monotonic() - started:6.0f} s] {text}", flush=True)
 
+    python = options.python or find_python("asyncore", "asynchat")
+    ours = options.ours or options.build / "docs" / "examples" / "line_echo"
+    servers = find_servers(options.build, ours, python)
+    if options.rewrite:
+        results = json.loads((options.out / "performance" / "results.json").read_text())
+        return write_report(options.out, results, table.CASES, servers)
     generator = options.build / "tests" / "bench" / "load"
     if not generator.exists():
         sys.exit(f"there is no {generator}: sh tests/bench/run.sh builds it")
-    python = options.python or find_python("asyncore", "asynchat")
-    ours = options.ours or options.build / "docs" / "examples" / "line_echo"
-    servers, missing = find_servers(options.build, ours, python)
+    missing = [server.label for server in servers.values() if not server.command]
+    servers = {name: server for name, server in servers.items() if server.command}
     if options.server:
         unknown = set(options.server) - set(servers)
         if unknown:
@@ -205,12 +212,17 @@ def main():
     write(options.out, results, cases, servers, say)
 
 
+def write_report(out, results, cases, servers):
+    report = Report(results, cases, servers)
+    (out / "performance.md").write_text(report.text())
+    return report
+
+
 def write(out, results, cases, servers, say):
     beside = out / "performance"
     beside.mkdir(parents=True, exist_ok=True)
-    report = Report(results, cases, servers)
     (beside / "results.json").write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
-    (out / "performance.md").write_text(report.text())
+    report = write_report(out, results, cases, servers)
     try:
         import plots
     except ImportError:

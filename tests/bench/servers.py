@@ -22,15 +22,15 @@ class Server:
 
 
 def find_servers(build, ours, python):
-    """Returns the servers that were found, by name, and the labels of the servers that were not."""
+    """Returns all servers by name.  Where a server is not installed, its command is empty."""
     bench = build / "tests" / "bench"
     select_limit = 1000  # FD_SETSIZE is 1024, and a process has other descriptors too
-    candidates = []
+    found = {}
 
     def candidate(name, label, path, options=(), before=(), **traits):
         present = path is not None and pathlib.Path(path).exists()
         command = (*before, str(path)) if present else ()
-        candidates.append(Server(name, label, command, tuple(options), **traits))
+        found[name] = Server(name, label, command, tuple(options), **traits)
 
     candidate("bare", "bare loop", bench / "bare")
     candidate("ours", "ours", ours)
@@ -46,10 +46,7 @@ def find_servers(build, ours, python):
         limit = select_limit if poller == "select" else 1_000_000
         candidate(f"cpython-{poller}", f"CPython, {poller}", script, ["--poller", poller],
                   before=(python, "-W", "ignore"), limit=limit, slow_to_fill=True)
-
-    found = {server.name: server for server in candidates if server.command}
-    missing = [server.label for server in candidates if not server.command]
-    return found, missing
+    return found
 
 
 @contextlib.contextmanager
