@@ -95,7 +95,7 @@ class Program:
 
     def __exit__(self, error, *_):
         if error:
-            self.process.kill()  # a program that a test found wrong may not heed SIGINT
+            self.process.kill()  # a program that failed a test may ignore SIGINT
         self.stop()
         self.out.file.close()
         self.err.file.close()
