@@ -14,8 +14,8 @@ import unittest
 from blocks import NOT_RUN, blocks
 from compiler import compiled
 
-sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "http"))
-from support import PATIENCE, Program  # noqa: E402
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
+from program import Program  # noqa: E402
 
 PIECES = b"hello\r\n", b"\r\n", b"two\r\nlines\r\n", b"begun ", b"and ended\r\n", b"quit\r\n"
 CODE, COMPILER = {}, []
@@ -24,7 +24,7 @@ CODE, COMPILER = {}, []
 def hold(address, meanwhile=lambda: None):
     """Says each piece when the replies to the one before it have come.  The lines of the replies, and what follows
     them until the server closes the connection."""
-    with socket.create_connection(address, PATIENCE) as sock, sock.makefile("rb") as file:
+    with socket.create_connection(address) as sock, sock.makefile("rb") as file:
         lines = []
         for piece in PIECES:
             sock.sendall(piece)
@@ -43,7 +43,7 @@ class Readme(unittest.TestCase):
             outer = hold(address, lambda: inner.append(hold(address)))
             self.assertIsNone(server.process.poll())
             server.process.terminate()
-            self.assertEqual(server.process.wait(PATIENCE), -signal.SIGTERM)
+            self.assertEqual(server.process.wait(), -signal.SIGTERM)
             self.assertEqual(server.err.rest(), [])
         return outer, inner
 
