@@ -40,8 +40,9 @@ std::size_t slice_length(std::ptrdiff_t n, std::size_t size) {
 }  // namespace
 
 void async_chat::init(asyncore::socket_t sock, asyncore::channel_map* map) {
+    const alive still_here(*this);
     async_chat::discard_buffers();
-    dispatcher::init(std::move(sock), map);
+    if (still_here) dispatcher::init(std::move(sock), map);
 }
 
 void async_chat::collect_incoming_data(std::string_view) {
@@ -118,12 +119,13 @@ inline bool async_chat::collect_number_(std::string_view data, std::ptrdiff_t n,
                                         const alive& still_here) {
     const auto lb = static_cast<std::ptrdiff_t>(data.size());
     if (lb < n) {
-        if (!collect_all_(data, still_here)) return false;
+        const bool goes_on = collect_all_(data, still_here);
+        if (!goes_on) return false;
         // Differs: D12 - if the hook set a terminator of another kind, that one stands.
         if (terminator.is_number()) terminator = terminator.number() - lb;
         return true;
     }
-    // n is negative after it was counted down below a smaller number that a hook set.
+    // n is negative if a hook set a number smaller than the bytes that it had just been given.
     collect_incoming_data(data.substr(0, slice_length(n, data.size())));
     if (!still_here) return false;
     ac_in_buffer.consume(slice_length(n, ac_in_buffer.size()));
@@ -172,7 +174,7 @@ void async_chat::push(std::string_view data) {
 /// Adds to the last bytes of the queue, so that one send() takes both.
 inline void async_chat::join_last_(std::string_view data) {
     auto* last = producer_fifo.empty() ? nullptr : std::get_if<byte_buffer>(&producer_fifo.back());
-    if (last) last->append(data);
+    if (last && !last->shared()) last->append(data);  // shared: a send() of it is under way
     else push_with_producer(data);
 }
 
@@ -212,8 +214,8 @@ void async_chat::initiate_send() {
             send_first_(held_bytes(*bytes), still_here);
             break;
         }
-        const auto made = std::get<std::shared_ptr<producer>>(first);
-        auto data = made->more();
+        auto source = std::get<std::shared_ptr<producer>>(first);
+        auto data = source->more();
         if (!still_here) return;
         if (!data.empty()) {
             byte_buffer bytes;
@@ -222,6 +224,8 @@ void async_chat::initiate_send() {
         } else if (!producer_fifo.empty()) {
             producer_fifo.del_first();
         }
+        source.reset();  // its destructor is the user's, and may destroy the channel
+        if (!still_here) return;
     }
     if (still_here && !parsing_ && producer_fifo.empty()) producer_fifo.clear();
 }
@@ -248,8 +252,8 @@ inline void async_chat::send_first_(const held_bytes& first, const alive& still_
 void async_chat::discard_buffers() {
     ac_in_buffer.release();
     incoming.release();
-    producer_fifo.clear();
     interest_changed_();
+    producer_fifo.clear();  // last: the destructor of a producer may destroy the channel
 }
 
 }  // namespace asynchat

@@ -15,9 +15,8 @@ fifo::fifo(fifo&& other) {
 
 fifo& fifo::operator=(fifo&& other) {
     other.unshare();
-    auto taken = std::move(other.queue_);
-    clear();
-    queue_ = std::move(taken);
+    fifo old;  // dies last: the destructor of a producer is the user's
+    old.queue_ = std::exchange(queue_, std::move(other.queue_));
     return *this;
 }
 
@@ -52,8 +51,11 @@ fifo::entry fifo::popleft() {
 }
 
 void fifo::del_first() {
-    auto& [entries, head] = *queue_;
+    std::shared_ptr<producer>
+        gone;  // dies last: its destructor is the user's, and may use this queue
+    if (auto* made = std::get_if<std::shared_ptr<producer>>(&front())) gone.swap(*made);
     front() = none;
+    auto& [entries, head] = *queue_;
     ++head;
     if (head == entries.size()) {
         entries.clear();

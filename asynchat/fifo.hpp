@@ -65,7 +65,7 @@ private:
     std::vector<entry>& make_room();
     void unshare();
 
-    std::unique_ptr<queue> queue_;  // from the thread's spares; null: empty
+    std::unique_ptr<queue> queue_;  // from the thread's spares; null: empty, and without memory
 };
 
 }  // namespace asynchat

@@ -44,7 +44,7 @@ public:
         set(delimiter);
     }
     terminator_t(const terminator_t& other);
-    terminator_t(terminator_t&&) noexcept = default;
+    terminator_t(terminator_t&& other) noexcept : value_(std::exchange(other.value_, none)) {}
     terminator_t& operator=(terminator_t other) noexcept;
 
     bool is_none() const noexcept { return std::holds_alternative<none_t>(value_); }

@@ -78,7 +78,9 @@ public:
         bytes_ = {};
         if (block_) drop(std::exchange(block_, nullptr));
     }
-    /// Moves to a block of its own if the block has other users.  Moving the buffer then cannot throw.
+    /// Whether the library's own code uses the bytes too, at this moment.
+    bool shared() const noexcept { return block_ && block_->users > 1; }
+    /// Moves to a block of its own if it is shared.  Moving the buffer then cannot throw.
     void unshare() {
         if (shared()) move_and_append({});
     }
@@ -88,7 +90,6 @@ private:
     friend class read_block;
     using blocks = spares<byte_block>;
 
-    bool shared() const noexcept { return block_ && block_->users > 1; }
     std::size_t offset() const noexcept {
         return static_cast<std::size_t>(bytes_.data() - block_->memory.data());
     }
@@ -102,7 +103,7 @@ private:
     }
 
     std::string_view bytes_;
-    byte_block* block_ = nullptr;  // in which bytes_ lie; null if there are none
+    byte_block* block_ = nullptr;  // in which bytes_ lie; null: the buffer has no memory
 };
 
 /// Keeps the bytes of a buffer valid, and as they are, while a hook may change the buffer.

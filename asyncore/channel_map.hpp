@@ -20,8 +20,8 @@ namespace asyncore {
 ///
 /// A descriptor of -1 stands for Python's None.
 ///
-/// Lifetime: the map keeps a channel that leaves it until the outermost turn under way ends, or
-/// else until the next loop() begins.  So close() never destroys the channel that it is called on.
+/// Lifetime: an owned channel that leaves the map stays alive until the outermost turn under way
+/// ends, or, outside of a turn, until the next loop() begins.  So close() never destroys its channel.
 class channel_map final : public channel_holder {
 public:
     /// `mechanism` names the kind of poller; see platform::make_poller() for the default.
@@ -38,8 +38,8 @@ public:
     bool contains(int fd) const noexcept { return get(fd) != nullptr; }
     /// Returns: null if the map has no entry `fd`.
     channel* get(int fd) const noexcept;
-    /// An entry that exists keeps its place in the order.  The map owns `value` if spawn() or
-    /// make_shared() made it, else borrows it.
+    /// An entry that exists keeps its place in the order.  The map owns `value` if a shared_ptr to
+    /// it exists, else borrows it.
     /// Throws: std::invalid_argument for a descriptor less than -1 or over 16 million.
     void set(int fd, channel& value) override;
     bool erase(int fd) override;
@@ -118,7 +118,8 @@ private:
     unsigned forks_ = 0;                        // fork_count() when poller_ was made
     int interrupt_ = -1;                        // readable after a SIGINT; -1: not watched
 
-    // Which entries a turn asks.  An entry is in neither set while its channel keeps its promise.
+    // Which entries a turn asks.  An entry is in neither set while its channel promises to report
+    // changes, and has reported none.
     place_set ask_once_;          // to ask in the next turn: the answers may have changed
     place_set ask_always_;        // to ask in every turn: the channel gave no promise
     int served_ = no_descriptor;  // whose hook runs: its channel is asked again after the hook

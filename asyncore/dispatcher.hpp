@@ -74,7 +74,8 @@ public:
 
     /// Enters the map (`map`, or else _map) under _fileno.
     virtual void add_channel(channel_map* map = nullptr);
-    /// Leaves the map, and sets _fileno to -1.  Differs: D2 - removes no other channel's entry.
+    /// Leaves the map, and sets _fileno to -1.  Differs: D2 - removes no other channel's entry, except
+    /// an entry under -1.
     virtual void del_channel(channel_map* map = nullptr);
 
     virtual void create_socket(int family = AF_INET, int type = SOCK_STREAM);
@@ -124,7 +125,7 @@ public:
     void handle_write_event() override;
     void handle_expt_event() override;
 
-    // The hooks.  By default a hook logs that the class did not override it.
+    // The hooks.  Most hooks only log, by default, that the class did not override them.
 
     /// Logs the exception being handled, and calls handle_close().
     void handle_error() override;
@@ -141,9 +142,7 @@ public:
 
     /// Has the next turn ask this channel again.  Needed only after a hook edited the fields of
     /// another channel by hand; see asked_every_turn_.
-    void interest_changed_() {
-        if (!asked_every_turn_) _map->interest_changed(_fileno);
-    }
+    void interest_changed_() { _map->interest_changed(_fileno); }
     bool reports_changes_to_(const channel_holder& map, int fd) const override;
 };
 

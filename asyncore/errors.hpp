@@ -20,7 +20,7 @@ public:
     explicit ExitNow(const std::string& message = "") : std::runtime_error(message) {}
 };
 
-/// A hook that the class had to supply and did not.
+/// Thrown for a method that a derived class must override, or that this library does not offer.
 class NotImplementedError : public std::logic_error {
     using std::logic_error::logic_error;
 };

@@ -5,8 +5,6 @@
 #include <asyncore/platform/error.hpp>
 #include <asyncore/platform/file.hpp>
 
-#include <unistd.h>
-
 namespace asyncore {
 
 using platform::transfer;
@@ -35,7 +33,7 @@ int file_wrapper::getsockopt(int level, int option) {
 }
 
 void file_wrapper::close() {
-    if (fd >= 0 && ::close(std::exchange(fd, -1)) < 0) platform::throw_errno("close");
+    if (fd >= 0) platform::close_file(std::exchange(fd, -1));
 }
 
 void file_dispatcher::init(int fd, channel_map* map) {

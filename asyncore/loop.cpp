@@ -10,7 +10,7 @@ using platform::events;
 
 namespace {
 
-/// Calls a hook.  Whatever it throws is the channel's to handle, but for ExitNow and its kind.
+/// Calls a hook.  The channel's handle_error() gets what it throws, except ExitNow and its kind.
 void guarded(channel& obj, void (channel::*hook)()) {
     const alive still_here(obj);
     try {
@@ -22,15 +22,43 @@ void guarded(channel& obj, void (channel::*hook)()) {
     }
 }
 
+}  // namespace
+
+void read(channel& obj) { guarded(obj, &channel::handle_read_event); }
+
+void write(channel& obj) { guarded(obj, &channel::handle_write_event); }
+
+void _exception(channel& obj) { guarded(obj, &channel::handle_expt_event); }
+
+void readwrite(channel& obj, events flags) {
+    const alive still_here(obj);
+    try {
+        if (any(flags & events::read)) obj.handle_read_event();
+        if (still_here && any(flags & events::write)) obj.handle_write_event();
+        if (still_here && any(flags & events::priority)) obj.handle_expt_event();
+        if (still_here && any(flags & (events::hangup | events::error | events::invalid)))
+            obj.handle_close();
+    } catch (const std::system_error& error) {
+        if (!still_here) throw;
+        if (_DISCONNECTED.contains(error.code().value())) obj.handle_close();
+        else obj.handle_error();
+    } catch (...) {
+        if (!still_here || _reraised_exception()) throw;
+        obj.handle_error();
+    }
+}
+
+namespace {
+
 // What select() reports, in the words of poll().
 constexpr auto readable_events = events::read | events::hangup | events::error;
 constexpr auto writable_events = events::write | events::error;
 
 bool in_read_set(const turn::event& each) {
-    return any(each.asked & events::read) && any(each.found & readable_events);
+    return any(each.told & events::read) && any(each.found & readable_events);
 }
 bool in_write_set(const turn::event& each) {
-    return any(each.asked & events::write) && any(each.found & writable_events);
+    return any(each.told & events::write) && any(each.found & writable_events);
 }
 
 /// Python: poll().
@@ -60,8 +88,8 @@ void poll_turn(platform::timeout timeout, channel_map& map) {
         this_turn.serve(each, [&](channel& obj) { readwrite(obj, each.found); });
 }
 
-/// The caller may have edited channels by hand, so all of them are asked.  It may also have closed
-/// the last channel: then no turn follows that would let go of it.
+/// The caller may have edited any channel by hand, so all channels are asked.  If the caller closed
+/// the last channel, no turn follows that would let go of it, so sweep() does.
 channel_map& begin(channel_map* map) {
     auto& channels = map_or_default(map);
     channels.sweep();
@@ -70,30 +98,6 @@ channel_map& begin(channel_map* map) {
 }
 
 }  // namespace
-
-void read(channel& obj) { guarded(obj, &channel::handle_read_event); }
-
-void write(channel& obj) { guarded(obj, &channel::handle_write_event); }
-
-void _exception(channel& obj) { guarded(obj, &channel::handle_expt_event); }
-
-void readwrite(channel& obj, events flags) {
-    const alive still_here(obj);
-    try {
-        if (any(flags & events::read)) obj.handle_read_event();
-        if (still_here && any(flags & events::write)) obj.handle_write_event();
-        if (still_here && any(flags & events::priority)) obj.handle_expt_event();
-        if (still_here && any(flags & (events::hangup | events::error | events::invalid)))
-            obj.handle_close();
-    } catch (const std::system_error& error) {
-        if (!still_here) throw;
-        if (_DISCONNECTED.contains(error.code().value())) obj.handle_close();
-        else obj.handle_error();
-    } catch (...) {
-        if (!still_here || _reraised_exception()) throw;
-        obj.handle_error();
-    }
-}
 
 void poll(platform::timeout timeout, channel_map* map) { select_turn(timeout, begin(map)); }
 
@@ -125,8 +129,8 @@ void close_ignoring(channel& obj, bool ignore_all) {
 
 void close_all(channel_map* map, bool ignore_all) {
     auto& channels = map_or_default(map);
-    channel_map
-        all;  // a channel leaves this map only when it is destroyed, by the close() of another
+    // A channel leaves `all` when a close() destroys it.  Then the loop below skips it.
+    channel_map all;
     all.update(channels);
     for (const auto& [fd, obj] : all) close_ignoring(obj, ignore_all);
     channels.clear();

@@ -16,13 +16,13 @@ void write(channel& obj);
 void _exception(channel& obj);
 
 /// Calls the hooks for all of `flags`, one after the other, even when one of them closed the
-/// channel.  A std::system_error whose number is in _DISCONNECTED becomes a handle_close(), any
+/// channel (but not when a hook destroyed it).  A std::system_error whose number is in _DISCONNECTED becomes a handle_close(), any
 /// other exception a handle_error().
 ///
 /// Python:  flags are those of select.poll(): POLLIN is events::read, and so on.
 void readwrite(channel& obj, platform::events flags);
 
-/// One turn, delivered as select() would: read() for each readable channel, then write() for each
+/// One turn, delivered as Python's select() loop does: read() for each readable channel, then write() for each
 /// writable one, then _exception() for each one with out-of-band data.  `timeout` is in seconds, a
 /// std::chrono duration, or std::nullopt; it is how long to wait when nothing is ready.  With an
 /// empty map it returns at once.
@@ -68,7 +68,7 @@ public:
 
 private:
     channel_map& map_;
-    const bool outer_;  // whether this map had one before, which goes on
+    const bool outer_;  // whether the map already watched SIGINT; then it still does at the end
 };
 
 }  // namespace asyncore

@@ -14,7 +14,8 @@ turn::~turn() {
     memory_->events.clear();
     memory_->order.clear();  // for a wait that threw
     memories::give(std::move(memory_));
-    if (--map_.turns_ == 0) map_.let_go();
+    --map_.turns_;
+    if (map_.turns_ == 0) map_.let_go();
 }
 
 // --- Ask and tell.
@@ -22,7 +23,8 @@ turn::~turn() {
 void turn::ask_and_tell() {
     map_.poller();  // after a fork it is new, and then every channel is asked
     try {
-        const auto end = static_cast<place>(map_.entries_.size());  // new channels wait for a turn
+        // A channel that a predicate adds is asked in the next turn.
+        const auto end = static_cast<place>(map_.entries_.size());
         map_.ask_once_.take_each(end, [this](place at) {
             if (!map_.entries_[at].value || map_.ask_always_.contains(at)) return;
             if (promises(at)) ask(at);
@@ -44,7 +46,8 @@ bool turn::promises(place at) const {
     return !entry.value->asked_every_turn_ && entry.value->reports_changes_to_(map_, entry.fd);
 }
 
-/// Asks one channel what it wants, and tells the poller in the sets that CPython would use.
+/// Asks one channel what it wants.  The interest names the sets into which Python's poll() or
+/// poll2() would put the descriptor.
 void turn::ask(place at) {
     const auto& entries = map_.entries_;
     const auto serial = entries[at].serial;
@@ -84,15 +87,17 @@ void turn::tell(place at, platform::events interest) {
 /// Verifies that a channel that was not asked would have answered as it did last.
 void turn::check() const {
     for (place at = 0; at < map_.entries_.size(); ++at) {
-        const auto& entry = map_.entries_[at];
-        if (!entry.value || map_.ask_always_.contains(at) || map_.ask_once_.contains(at)) continue;
-        auto& asked = *entry.value;
-        const bool readable = asked.readable(), writable = asked.writable();
-        if (readable == any(entry.told & platform::events::read) &&
-            (writable && !asked.accepting) == any(entry.told & platform::events::write))
+        const auto [value, serial, fd, told, found] = map_.entries_[at];
+        if (!value || map_.ask_always_.contains(at) || map_.ask_once_.contains(at)) continue;
+        const bool readable = value->readable();
+        if (map_.entries_[at].serial != serial) continue;
+        const bool writable = value->writable() && !value->accepting;
+        if (map_.entries_[at].serial != serial) continue;
+        if (readable == any(told & platform::events::read) &&
+            writable == any(told & platform::events::write))
             continue;
-        throw std::logic_error("descriptor " + std::to_string(entry.fd) + ": the predicates of " +
-                               type_name(typeid(asked)) +
+        throw std::logic_error("descriptor " + std::to_string(fd) + ": the predicates of " +
+                               type_name(typeid(*value)) +
                                " changed their answers without interest_changed_()");
     }
 }
@@ -100,26 +105,26 @@ void turn::check() const {
 // --- Wait.
 
 void turn::wait(platform::timeout limit) {
-    auto& [ready, order, events] = *memory_;
-    map_.poller().wait(closed_.empty() ? limit : platform::timeout(0.0), ready);
+    map_.poller().wait(closed_.empty() ? limit : platform::timeout(0.0), memory_->ready);
 
-    const auto sort = [&](place at, platform::events found) {
+    auto& order = memory_->order;
+    const auto note = [&](place at, platform::events found) {
         map_.entries_[at].found = found;
         order.add(at);
     };
-    for (const auto& [fd, found] : ready) {
+    for (const auto& [fd, found] : memory_->ready) {
         if (fd == map_.interrupt_) {
             platform::forget_sigint();
             throw KeyboardInterrupt();
         }
         const auto at = map_.place_of(fd);
-        if (at != channel_map::no_place) sort(at, found);
+        if (at != channel_map::no_place) note(at, found);
     }
     for (const auto& each : closed_)
-        if (stands(each)) sort(each.at, each.found);
+        if (stands(each)) note(each.at, each.found);
     order.each([&](place at) {
         const auto& entry = map_.entries_[at];
-        events.push_back({at, entry.serial, entry.told, entry.found});
+        memory_->events.push_back({at, entry.serial, entry.told, entry.found});
     });
     order.clear();
 }

@@ -19,12 +19,12 @@ public:
     struct event {
         place at;
         std::uint64_t serial;
-        platform::events asked, found;  // what it was watched for; what the poller found
+        platform::events told, found;  // what the poller watched it for, and what it reported
     };
 
     turn(channel_map& map, delivery how) : map_(map), how_(how) {
         ++map_.turns_;
-        map_.served_ = channel_map::no_descriptor;  // of the turn around this one, if there is one
+        map_.served_ = channel_map::no_descriptor;  // a turn around this one has noted its channel
     }
     ~turn();
     turn(const turn&) = delete;

@@ -44,6 +44,7 @@ public:
         const bool known = registered_[index].interest != events::none;
         registration wanted{interest, known ? registered_[index].serial : ++last_serial_};
         const int error = add_or_modify(fd, known, wanted);
+        if (error != 0 && known) forget(fd);
         if (error == EPERM) return watch_file(fd, interest);
         if (error != 0) throw os_error(error, "epoll_ctl");
         if (!known) ++count_;

@@ -23,6 +23,10 @@ transfer write_file(int fd, std::string_view data) {
     return transfer_result(count);
 }
 
+void close_file(int fd) {
+    if (::close(fd) < 0) throw_errno("close");
+}
+
 unique_fd duplicate(int fd) {
     unique_fd copy(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
     if (copy.get() < 0) throw_errno("dup");

@@ -9,6 +9,9 @@ namespace asyncore::platform {
 transfer read_file(int fd, std::span<char> buffer);
 transfer write_file(int fd, std::string_view data);
 
+/// Throws: std::system_error.
+void close_file(int fd);
+
 /// A close-on-exec duplicate.  Python: os.dup(fd).
 /// Throws: std::system_error.
 unique_fd duplicate(int fd);

@@ -5,7 +5,7 @@
 // - select(2) says "readable" for data, end of file, hang-up and error alike, so poll(2) is asked
 //   which of them it is.
 // - One closed descriptor fails the whole call with EBADF, and select(2) does not say which it was:
-//   the closed descriptors are searched for, and the rest is waited for once more.
+//   the poller looks for the closed descriptors, and asks select(2) about the rest without waiting.
 #include <asyncore/platform/ask_poll.hpp>
 #include <asyncore/platform/error.hpp>
 #include <asyncore/platform/pollers.hpp>
