@@ -96,8 +96,9 @@ void turn::check() const {
         if (readable == any(told & platform::events::read) &&
             writable == any(told & platform::events::write))
             continue;
+        const auto& broken = *value;
         throw std::logic_error("descriptor " + std::to_string(fd) + ": the predicates of " +
-                               type_name(typeid(*value)) +
+                               type_name(typeid(broken)) +
                                " changed their answers without interest_changed_()");
     }
 }

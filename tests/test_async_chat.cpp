@@ -458,3 +458,91 @@ TEST_CASE_FIXTURE(with_peer, "coalesce_: a nested read sends nothing before the 
     channel.handle_read();
     CHECK(channel.sends.size() == 1);
 }
+
+// ---------------------------------------------------------------------------
+// Producers whose destructor is not harmless.
+// ---------------------------------------------------------------------------
+
+namespace {
+
+/// Has nothing to send, and calls `act` when it is destroyed.
+struct dying_producer : asynchat::producer {
+    std::function<void()> act;
+    explicit dying_producer(std::function<void()> what) : act(std::move(what)) {}
+    ~dying_producer() override { act(); }
+    std::string more() override { return ""; }
+};
+
+}  // namespace
+
+TEST_CASE_FIXTURE(with_peer, "producer: the destructor of a producer may destroy the channel") {
+    auto channel = std::make_unique<chat>(std::move(ends.first));
+    channel->connected = false;  // so that the producer waits
+    channel->push_with_producer(std::make_shared<dying_producer>([&] { channel.reset(); }));
+    auto& alias = *channel;
+    SUBCASE("initiate_send") {
+        alias.connected = true;
+        alias.initiate_send();
+    }
+    SUBCASE("discard_buffers") { alias.discard_buffers(); }
+    SUBCASE("init") { alias.init(socket_t()); }
+    CHECK(!channel);
+}
+
+TEST_CASE_FIXTURE(with_peer, "producer: the destructor of a producer may push") {
+    chat channel(std::move(ends.first));
+    channel.connected = false;
+    channel.push_with_producer(std::make_shared<dying_producer>([&] { channel.push("bye"); }));
+    channel.push("last");
+    channel.connected = true;
+    SUBCASE("del_first") {
+        channel.producer_fifo.del_first();
+        channel.initiate_send();
+    }
+    SUBCASE("initiate_send") { channel.initiate_send(); }
+    while (!channel.producer_fifo.empty()) channel.initiate_send();
+    CHECK(received() == "lastbye");
+}
+
+TEST_CASE_FIXTURE(with_peer,
+                  "coalesce_: what an override of send() pushes during a read is not lost") {
+    struct pushing : chat {
+        using chat::chat;
+        std::size_t send(std::string_view data) override {
+            const auto count = chat::send(data);
+            if (sends.size() == 1) push("pushed");
+            return count;
+        }
+        void found_terminator() override {
+            push(_get_data());
+            initiate_send();
+        }
+    } channel(std::move(ends.first));
+    channel.coalesce_ = true;
+    peer.send("a\n");
+    channel.handle_read();
+    CHECK(received() == "apushed");
+}
+
+TEST_CASE("promise: a channel that takes its promise back in a hook is asked again") {
+    asyncore::channel_map map;
+    map.check_promises = false;
+    auto [a, b] = socket_t::pair();
+    auto [c, d] = socket_t::pair();
+    struct acting : asynchat::async_chat {
+        std::function<void()> act;
+        acting(socket_t sock, asyncore::channel_map* in) : async_chat(std::move(sock), in) {}
+        void handle_read() override { act(); }
+    };
+    const auto idle = asyncore::spawn<acting>(std::move(a), &map);
+    const auto other = asyncore::spawn<acting>(std::move(c), &map);
+    other->act = [&] {
+        other->recv(10);
+        idle->asked_every_turn_ = true;
+        idle->close_when_done();
+    };
+    d.send("x");
+    asyncore::loop(0.0, false, &map, 3);
+    CHECK(!map.contains(idle->_fileno));
+    CHECK(idle->_fileno == -1);
+}

@@ -1,6 +1,8 @@
 // asynchat/terminator.hpp: what a channel collects up to: a delimiter, a number of bytes, or none.
 #include <asynchat/terminator.hpp>
 
+#include <utility>
+
 #include <doctest/doctest.h>
 
 using asynchat::terminator_t;
@@ -28,4 +30,14 @@ TEST_CASE("terminator: terminators are equal exactly if their kind and value are
     CHECK(terminator_t(5).is_number());
     CHECK(terminator_t("").is_delimiter());
     CHECK(asynchat::none == asynchat::none_t());
+}
+
+TEST_CASE("terminator: a terminator that was moved away is none") {
+    for (const char* delimiter : {"\r\n", "a long delimiter"}) {
+        terminator_t from(delimiter);
+        const terminator_t to = std::move(from);
+        CHECK(to.delimiter() == delimiter);
+        CHECK(from.is_none());
+        CHECK(from.delimiter().empty());
+    }
 }
