@@ -4,7 +4,6 @@
 #include <asyncore/asyncore.hpp>
 
 #include <array>
-#include <span>
 #include <string>
 #include <vector>
 

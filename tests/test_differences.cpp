@@ -7,11 +7,8 @@
 #include <asyncore/asyncore.hpp>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
-#include <iostream>
 #include <memory>
-#include <sstream>
 #include <string>
 #include <vector>
 

@@ -6,7 +6,6 @@
 #include <asynchat/asynchat.hpp>
 #include <asyncore/asyncore.hpp>
 
-#include <array>
 #include <cerrno>
 #include <chrono>
 #include <csignal>

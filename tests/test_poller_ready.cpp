@@ -10,7 +10,6 @@
 #include <string>
 #include <vector>
 
-#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 

@@ -6,14 +6,12 @@
 #include <asynchat/asynchat.hpp>
 #include <asyncore/asyncore.hpp>
 
-#include <array>
 #include <cstdlib>
 #include <functional>
 #include <stdexcept>
 #include <string>
 #include <system_error>
 #include <utility>
-#include <vector>
 
 #include <sys/socket.h>
 #include <unistd.h>
