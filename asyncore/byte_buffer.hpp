@@ -71,7 +71,7 @@ public:
     /// Drops the bytes, and keeps the memory for the next append().
     void clear() noexcept {
         if (!block_ || shared()) return release();
-        bytes_ = {block_->memory.data(), 0};
+        bytes_ = std::string_view(block_->memory).substr(0, 0);
     }
     /// Drops the bytes, and gives the memory back.
     void release() noexcept {
