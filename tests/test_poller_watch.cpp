@@ -125,7 +125,7 @@ TEST_CASE_FIXTURE(
 }
 
 TEST_CASE_FIXTURE(polling,
-                  "poller: stale event: none comes from a closed descriptor with a duplicate") {
+                  "poller: no stale event comes from a closed descriptor that has a duplicate") {
     auto [a, b] = socket_t::pair();
     auto [c, d] = socket_t::pair();
     const int number = a.fileno();
@@ -159,7 +159,7 @@ TEST_CASE_FIXTURE(polling,
     CHECK(wait() == expected);
 }
 
-TEST_CASE_FIXTURE(polling, "poller: descriptor reuse: the same file has its new interest") {
+TEST_CASE_FIXTURE(polling, "poller: descriptor reuse: the same file gets its new interest") {
     auto [a, b] = socket_t::pair();
     auto twin = duplicate(a.fileno(), 200);  // 200: the poller does not get this number
     const int number = twin.get();
