@@ -1,4 +1,4 @@
-"""Addresses made at random, as SMTPChannel._getaddr() reads them in the port and in CPython.
+"""Addresses made at random, and addresses whose comments are nested deeply, as SMTPChannel._getaddr() reads them in the port and in CPython.
 
     test_addresses.py ADDRESSES [COUNT [SEED]]
 
@@ -18,6 +18,12 @@ VALID = ["<ann@example>", "ann@example", "<>", "<@a,@b:ann@example>", '<"ann b"@
 PIECES = [*"ab@@@...<>\"\"()[]:,;\\\\  \t=?", "ann", "example", '""', "<", ">", "(c)", "(\\)", '"q w"', "\u00e9", "\x7f", "\x0b",
           "\u00a0", "=?utf-8?q?a=20b?=", "=?iso-8859-1?Q?=E9?=", "=?utf-8?b?YQ==?=", "=?utf-8?q??=", "=?x?q?a?=", "=?", "?=",
           "=?utf-8?q?=ff?=", "=?utf-8?b?YWI?=", "=?us-ascii?q?a_b?=", "?q?", "=?utf-8?b?YQ==YWJj?=", "=?utf-8?b?Y=Q=Wx=?=", "[1.2]", " . "]
+
+
+# CPython reads comments in comments up to about 980 deep, and raises a RecursionError for what is deeper.
+NESTED = [text for depth in (1, 2, 500, 900, 1001, 50_000) for text in (
+    "(" * depth + "ann@example", "(" * depth + ")" * depth + "ann@example", "<ann" + "(" * depth + ")" * depth + "@example>",
+    "ann@example" + "(" * depth, "<ann@[1]" + "(c" * depth + ")" * depth + ">", "<" * depth)]
 
 
 def made_up(rng):
@@ -48,7 +54,7 @@ def main(addresses, count="20000", seed="1"):
         print("skipped: there is no CPython with smtpd here")
         return SKIPPED
     rng = random.Random(int(seed))
-    texts = [rng.choice([made_up, mutated])(rng) for _ in range(int(count))]
+    texts = NESTED + [rng.choice([made_up, mutated])(rng) for _ in range(int(count))]
     given = "".join(text + "\n" for text in texts).encode()
 
     def read(*command):
@@ -58,7 +64,7 @@ def main(addresses, count="20000", seed="1"):
     assert len(mine) == len(theirs) == len(texts), (len(mine), len(theirs), len(texts))
     wrong = [each for each in zip(texts, theirs, mine) if each[1] != each[2]]
     for text, theirs_, mine_ in sorted(wrong, key=lambda each: len(each[0]))[:20]:
-        print("%r\n    CPython %r\n    here    %r" % (text, theirs_, mine_))
+        print("%.200r\n    CPython %.200r\n    here    %.200r" % (text, theirs_, mine_))
     read_well = len(texts) - theirs.count(b"raises")
     print("%d addresses, %d of which CPython can read; %d read otherwise" % (len(texts), read_well, len(wrong)))
     return 1 if wrong or not read_well else 0

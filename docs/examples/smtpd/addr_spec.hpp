@@ -15,8 +15,9 @@ class HeaderParseError : public std::runtime_error {
 };
 
 /// Returns: the address at the beginning of `value`, and the rest of `value`.
-/// Throws:  HeaderParseError; std::out_of_range where Python's parser raises an IndexError;
-///          std::logic_error where Python's parser fails in another way.
+/// Throws:  HeaderParseError; py::RecursionError if comments are nested too deeply;
+///          std::out_of_range where Python's parser raises an IndexError; std::logic_error where
+///          Python's parser fails in another way.
 std::pair<std::string, std::string> get_addr_spec(std::string_view value);
 /// The same for an address between < and >.  "<>" is an address too.
 std::pair<std::string, std::string> get_angle_addr(std::string_view value);

@@ -109,16 +109,27 @@ token get_bare_quoted_string(text& value) {
     return string;
 }
 
+/// A comment may hold comments.  This is a loop, not a recursion: a client chooses how deep they are.
+/// Throws: py::RecursionError.
 token get_comment(text& value) {
-    take(value, 1);  // the parenthesis, which get_cfws() found
     token comment;
-    while (!value.empty() && value[0] != ')') {
-        if (in(value[0], WSP)) comment.str += get_fws(value).str;
-        else if (value[0] == '(') comment.str += get_comment(value).str;
-        else comment.str += escape(get_ptext(value, "()"), "\\()");
-    }
-    take(value, 1);
-    comment.str = "(" + comment.str + ")";
+    int depth = 0;
+    do {
+        if (value.empty() || value[0] == ')') {
+            // All comments that are open end where the text ends.
+            take(value, 1);
+            comment.str += ')';
+            --depth;
+        } else if (value[0] == '(') {
+            if (++depth > py::recursion_limit) throw py::RecursionError();
+            take(value, 1);
+            comment.str += '(';
+        } else if (in(value[0], WSP)) {
+            comment.str += get_fws(value).str;
+        } else {
+            comment.str += escape(get_ptext(value, "()"), "\\()");
+        }
+    } while (depth > 0);
     return comment;
 }
 
