@@ -1,6 +1,6 @@
 // The port as a server under test; server.py is the same on CPython's smtpd.
 //
-//     server CLASS [decode] [utf8] [debug] [size=BYTES] [remote=PORT]
+//     server CLASS [decode] [utf8] [debug] [size=BYTES] [remote=PORT] [timeout=SECONDS]
 //
 // CLASS is Recorder, DebuggingServer or PureProxy.  It listens on a free port, which it prints to
 // standard error, until SIGINT.
@@ -42,11 +42,18 @@ public:
     }
 };
 
-std::unique_ptr<SMTPServer> make(const std::string& name, std::uint16_t remote,
+std::unique_ptr<SMTPServer> make_proxy(const address& here, const address& there, double timeout,
+                                       const keywords& given) {
+    auto proxy = std::make_unique<PureProxy>(here, there, given);
+    if (timeout > 0) proxy->timeout = timeout;
+    return proxy;
+}
+
+std::unique_ptr<SMTPServer> make(const std::string& name, std::uint16_t remote, double timeout,
                                  const keywords& given) {
     const address here("127.0.0.1", 0), there("127.0.0.1", remote);
     if (name == "DebuggingServer") return std::make_unique<DebuggingServer>(here, there, given);
-    if (name == "PureProxy") return std::make_unique<PureProxy>(here, there, given);
+    if (name == "PureProxy") return make_proxy(here, there, timeout, given);
     return std::make_unique<Recorder>(here, there, given);
 }
 
@@ -55,6 +62,7 @@ std::unique_ptr<SMTPServer> make(const std::string& name, std::uint16_t remote,
 int main(int argc, char** argv) {
     keywords given;
     std::uint16_t remote = 1;
+    double timeout = 0;
     for (const std::string& word : list(argv + 2, argv + argc)) {
         const auto value = word.substr(word.find('=') + 1);
         if (word == "decode") given.decode_data = true;
@@ -62,8 +70,9 @@ int main(int argc, char** argv) {
         if (word == "debug") DEBUGSTREAM = &std::cerr;
         if (word.starts_with("size=")) given.data_size_limit = std::atoll(value.c_str());
         if (word.starts_with("remote=")) remote = static_cast<std::uint16_t>(py::to_int(value));
+        if (word.starts_with("timeout=")) timeout = std::atof(value.c_str());
     }
-    const auto server = make(argv[1], remote, given);
+    const auto server = make(argv[1], remote, timeout, given);
     std::cerr << "PORT " << server->socket.getsockname().port() << std::endl;
     const asyncore::interrupt_on_sigint stoppable;
     try {

@@ -1,5 +1,6 @@
 """CPython's smtpd as a server under test.  Its twin on the port is server.cpp, which says how to call both."""
 
+import socket
 import sys
 import warnings
 
@@ -35,6 +36,8 @@ def main(name, *words):
     values = dict(word.split("=") for word in words if "=" in word)
     if "debug" in words:
         smtpd.DEBUGSTREAM = sys.stderr
+    if "timeout" in values:
+        socket.setdefaulttimeout(float(values["timeout"]))  # of the proxy's client
     class_ = Recorder if name == "Recorder" else getattr(smtpd, name)
     server = class_(("127.0.0.1", 0), ("127.0.0.1", int(values.get("remote", 1))),
                     int(values.get("size", smtpd.DATA_SIZE_DEFAULT)),

@@ -101,11 +101,16 @@ def pour(port, data):
         return talk.read_all()
 
 
+SILENCE = b"silence\n"
+DRIBBLE = b"dribble\n"
+
+
 class Second:
     """The server behind a proxy; a test says what it replies.
 
     `answers` has the reply to each line that begins with a key, and the longest key counts.  b"." is the end of a
     message, and b"greeting" the beginning of the connection.  After None, and after half a line, the server closes.
+    After SILENCE it says nothing until the proxy closes, and after DRIBBLE it says the same byte again and again.
     With b"wait" as the greeting it waits for `go_on` before it says the usual greeting.
     """
 
@@ -149,7 +154,10 @@ class Second:
                 reply = self.answer(heard)
                 if reply is None:
                     return
-                sock.sendall(reply)
+                if reply == DRIBBLE:
+                    return self.dribble(sock)
+                if reply != SILENCE:
+                    sock.sendall(reply)
                 if not reply.endswith(b"\n"):
                     return
                 in_data = reply.startswith(b"354")
@@ -157,6 +165,13 @@ class Second:
             self.said.append(heard)
             if not heard:
                 return
+
+    def dribble(self, sock):
+        sock.settimeout(0.05)
+        while True:
+            sock.sendall(b"2")  # this fails when the proxy has closed
+            with contextlib.suppress(TimeoutError):
+                sock.recv(1)
 
     def answer(self, line):
         key = max((each for each in self.answers if line.upper().startswith(each.upper())), key=len)

@@ -17,7 +17,7 @@ import threading
 import unittest
 
 import dialogues
-from support import FOLDER, PYTHON, Second, SMTPServer, Talk, hold, pour  # first: support knows where the next are
+from support import DRIBBLE, FOLDER, PYTHON, SILENCE, Second, SMTPServer, Talk, hold, pour  # first: support knows where the next are
 from program import Program
 from sockets import is_readable
 
@@ -305,6 +305,20 @@ RELAYS = {
     "half a line": {b"MAIL": b"250 O"},
     "not welcome": {b"greeting": b"554 go away\r\n"},
 }
+# A reply that answers no command waits until the next command, which it then answers.
+UNASKED = {
+    "a second reply after the message": {b".": b"250 queued\r\n421 too many\r\n"},
+    "a second reply after QUIT": {b"QUIT": b"221 bye\r\n500 what?\r\n"},
+    "two replies to MAIL": {b"MAIL": b"250 OK\r\n550 no such user\r\n"},
+    "three replies to RCPT": {b"RCPT TO:<bob": b"250 OK\r\n250-still\r\n250 OK\r\n354 go on\r\n"},
+    "half of a second reply": {b"MAIL": b"250 OK\r\n250-half"},
+    "two greetings": {b"greeting": b"220 hello\r\n250-me\r\n250 SIZE 1000\r\n"},
+    "a second reply that is too long": {b"MAIL": b"250 OK\r\n250 " + b"x" * 9000 + b"\r\n"},
+    "all replies at once": {b"greeting": b"220 hello\r\n250 me\r\n250 OK\r\n250 OK\r\n251 OK\r\n354 go on\r\n250 queued\r\n221 bye\r\n"},
+}
+LATE = {key.decode(): {key: SILENCE} for key in (b"greeting", b"EHLO", b"MAIL", b"RCPT", b"DATA", b".", b"QUIT")}
+LATE["one of two replies to RCPT"] = {b"RCPT TO:<cid": SILENCE}
+LATE["half of a reply"] = {b"MAIL": b"250-half\r\n"}
 BODIES = [b"a: b\r\n\r\nbody", b"", b"no headers", b"a: b\r\n\r\n.\r\n..x\r\n\r\n", b"a\nb\rc\r\n\r\nd\n\n.\n", b"\r\n\r\n"]
 
 
@@ -322,9 +336,10 @@ class Relay(Case):
             b"HELO me\r\n", b"MAIL FROM:<%s>\r\n" % sender, *[b"RCPT TO:<%s@example>\r\n" % each for each in recipients],
             b"DATA\r\n", body.replace(b"\r\n.", b"\r\n..") + b"\r\n.\r\n", b"NOOP\r\n"])
 
-    def relay(self, starter, answers, *messages):
+    def relay(self, starter, answers, *messages, words=()):
         """What the client heard, what the second server heard, and what the proxy noted."""
-        with Second(answers) as second, starter("PureProxy", "decode", "debug", "remote=%d" % second.port) as proxy:
+        with Second(answers) as second, \
+                starter("PureProxy", "decode", "debug", "remote=%d" % second.port, *words) as proxy:
             replies = [self.send(proxy, **message) for message in messages]
             self.assertEqual(proxy.stop(), 0)
             noted = re.findall(rb"^(?:we got some|got SMTPRec).*", proxy.err.bytes(), re.M)
@@ -337,6 +352,47 @@ class Relay(Case):
             with self.subTest(name):
                 ours, theirs = self.relay(start, answers, {}), self.relay(start_python, answers, {})
                 self.assertEqual(ours, theirs)
+
+    @unittest.skipUnless(PYTHON, NO_PYTHON)
+    def test_a_reply_that_answers_no_command_beside_cpython(self):
+        for name, answers in UNASKED.items():
+            with self.subTest(name):
+                # How much the second server reads before the proxy has closed differs from run to run.
+                ours, _, noted = self.relay(start, answers, {})
+                theirs, _, noted_by_python = self.relay(start_python, answers, {})
+                self.assertEqual((ours, noted), (theirs, noted_by_python))
+
+    def test_a_reply_that_answers_no_command(self):
+        """Mail that the second server has accepted counts as accepted, whatever else the second server says."""
+        for name in "a second reply after the message", "a second reply after QUIT", "all replies at once":
+            with self.subTest(name):
+                _, _, noted = self.relay(start, UNASKED[name], {})
+                self.assertEqual(noted, [b"we got some refusals: {}"])
+
+    @unittest.skipUnless(PYTHON, NO_PYTHON)
+    def test_late_second_server(self):
+        """A second server that is silent for the time limit has refused the message, as with CPython's time-out."""
+        for name, answers in LATE.items():
+            with self.subTest(name):
+                ours, theirs = (self.relay(starter, answers, {}, words=["timeout=0.5"]) for starter in (start, start_python))
+                self.assertEqual(ours, theirs)
+                self.assertIn(b"(-1, 'ignore')", ours[2][-1])
+
+    def test_second_server_dribbles(self):
+        """The time limit is for a whole reply: CPython would wait as long as bytes come."""
+        for key in b"greeting", b"MAIL", b".":
+            with self.subTest(key):
+                _, _, noted = self.relay(start, {key: DRIBBLE}, {}, words=["timeout=0.5"])
+                self.assertIn(b"(-1, 'ignore')", noted[-1])
+
+    @unittest.skipUnless(PYTHON and sys.platform == "linux", "Linux and CPython's smtpd only")
+    def test_second_server_that_does_not_accept(self):
+        """The second server's queue of connections is full: connect() gets no answer."""
+        with socket.create_server(("127.0.0.1", 0), backlog=0) as full, socket.create_connection(full.getsockname()):
+            for starter in start, start_python:
+                with starter("PureProxy", "decode", "debug", "remote=%d" % full.getsockname()[1], "timeout=0.5") as proxy:
+                    self.assertEqual(self.send(proxy)[-3:], [b"250 OK\r\n", b"250 OK\r\n", b""])
+                    self.assertIn(b"{'bob@example': (-1, ", proxy.err.bytes())
 
     @unittest.skipUnless(PYTHON, NO_PYTHON)
     def test_bodies_and_addresses(self):

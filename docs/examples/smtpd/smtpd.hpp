@@ -231,6 +231,10 @@ public:
 /// the other server has replied.
 class PureProxy : public SMTPServer {
 public:
+    /// How long the other server may take for a reply.  RFC 5321, section 4.5.3.2, asks for five
+    /// minutes.  Python: without a limit, unless the program calls socket.setdefaulttimeout().
+    asyncore::platform::timeout timeout = 300.0;
+
     /// Throws: as SMTPServer; std::invalid_argument if enable_SMTPUTF8 is set.
     PureProxy(const address& localaddr, const address& remoteaddr, const keywords& given = {});
 

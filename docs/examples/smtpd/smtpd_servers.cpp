@@ -114,11 +114,12 @@ std::string PureProxy::process_message(const address& peer, const std::string& m
 namespace {
 
 /// Sends a message by a client on a map of its own, so that no other channel runs meanwhile.
-smtplib::refusals send_by_client(const address& remote, const std::string& mailfrom,
-                                 const list& rcpttos, const std::string& data) {
+smtplib::refusals send_by_client(const address& remote, const asyncore::platform::timeout& timeout,
+                                 const std::string& mailfrom, const list& rcpttos,
+                                 const std::string& data) {
     asyncore::channel_map map;
     const asyncore::interrupt_on_sigint stoppable(&map);
-    smtplib::SMTP s(&map);
+    smtplib::SMTP s(&map, timeout);
     s.connect(remote.host(), remote.port());
     smtplib::refusals refused;
     try {
@@ -142,7 +143,7 @@ smtplib::refusals PureProxy::_deliver(const std::string& mailfrom, const list& r
         return refused;
     };
     try {
-        return send_by_client(_remoteaddr, mailfrom, rcpttos, data);
+        return send_by_client(_remoteaddr, timeout, mailfrom, rcpttos, data);
     } catch (const smtplib::SMTPRecipientsRefused& e) {
         print(*DEBUGSTREAM, "got SMTPRecipientsRefused");
         return e.recipients;

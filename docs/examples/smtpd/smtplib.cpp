@@ -94,6 +94,8 @@ SMTP::reply SMTP::connect(const std::string& host, std::uint16_t port) {
     std::exception_ptr failed;
     // A host name may have addresses of both families.
     for (const int family : {first, first == AF_INET6 ? AF_INET : AF_INET6}) {
+        lines_.clear();
+        failure_ = nullptr;
         try {
             create_socket(family);
             connect(name);
@@ -107,19 +109,47 @@ SMTP::reply SMTP::connect(const std::string& host, std::uint16_t port) {
 }
 
 SMTP::reply SMTP::getreply() {
-    while (!complete_ && _fileno >= 0)
-        asyncore::loop({.timeout = std::nullopt, .map = _map, .count = 1});
-    if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
-    if (!complete_) throw SMTPServerDisconnected("Connection unexpectedly closed");
-    complete_ = false;
-    auto lines = std::exchange(lines_, {});
-    const int code = code_of(lines.back());
-    for (auto& line : lines) line = py::strip(line.size() > 4 ? line.substr(4) : "");
-    return {code, py::join("\n", lines)};
+    waits_since_ = clock::now();
+    list resp;
+    int code = -1;
+    bool more = true;
+    while (more) {
+        const auto line = readline_();
+        resp.emplace_back(py::strip(line.size() > 4 ? line.substr(4) : ""));
+        code = code_of(line);
+        more = code != -1 && line.size() > 3 && line[3] == '-';
+    }
+    return {code, py::join("\n", resp)};
+}
+
+/// The next line that the server has sent.  Python: self.file.readline().
+std::string SMTP::readline_() {
+    while (!has_line_() && _fileno >= 0) wait_for_line_();
+    if (lines_.empty() && failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
+    if (lines_.empty()) throw SMTPServerDisconnected("Connection unexpectedly closed");
+    auto line = std::move(lines_.front());
+    lines_.pop_front();
+    return line;
+}
+
+/// Runs a turn of the loop.
+void SMTP::wait_for_line_() {
+    const auto left = timeout.after(clock::now() - waits_since_);
+    if (!left.zero()) return asyncore::loop({.timeout = left, .map = _map, .count = 1});
+    const bool was_connected = connected;
+    close();
+    if (!was_connected) throw asyncore::platform::os_error(ETIMEDOUT, "connect");
+    throw SMTPServerDisconnected("Connection unexpectedly closed: timed out");
+}
+
+std::size_t SMTP::send(std::string_view data) {
+    const auto count = async_chat::send(data);
+    if (count > 0) waits_since_ = clock::now();
+    return count;
 }
 
 SMTP::reply SMTP::docmd(const std::string& cmd) {
-    if (_fileno < 0) throw SMTPServerDisconnected("please run connect() first");
+    if (_fileno < 0 && !has_line_()) throw SMTPServerDisconnected("please run connect() first");
     py::encode_ascii(cmd);
     if (cmd.find_first_of("\r\n") != cmd.npos)
         throw std::invalid_argument("command and arguments contain prohibited newline characters");
@@ -204,7 +234,7 @@ SMTP::reply SMTP::quit() {
     return res;
 }
 
-/// Keeps the exception for getreply(), which throws it.
+/// Keeps the exception for readline_(), which throws it.
 void SMTP::handle_error() {
     failure_ = std::current_exception();
     close();
@@ -215,10 +245,6 @@ void SMTP::collect_incoming_data(std::string_view data) {
     if (incoming.size() > MAXLINE) throw SMTPResponseException(500, "Line too long.");
 }
 
-void SMTP::found_terminator() {
-    auto line = _get_data();
-    complete_ = code_of(line) == -1 || line.size() < 4 || line[3] != '-';
-    lines_.push_back(std::move(line));
-}
+void SMTP::found_terminator() { lines_.push_back(_get_data()); }
 
 }  // namespace smtplib

@@ -5,6 +5,8 @@
 #include <asynchat/asynchat.hpp>
 #include <asyncore/asyncore.hpp>
 
+#include <chrono>
+#include <deque>
 #include <exception>
 #include <map>
 #include <stdexcept>
@@ -53,7 +55,7 @@ public:
 /// own; then, as in Python, no other channel runs meanwhile.
 ///
 /// Throws: std::system_error if it cannot connect, or if the connection breaks; SMTPException if
-///         the server refuses, or closes without a reply.
+///         the server refuses, closes without a reply, or is late.
 class SMTP : public asynchat::async_chat {
 public:
     using reply = std::pair<int, std::string>;
@@ -63,7 +65,16 @@ public:
     features esmtp_features;  // the parameters by keyword, which is in lower case
     bool greeted = false;
 
-    explicit SMTP(asyncore::channel_map* map) : async_chat(map) { set_terminator("\n"); }
+    /// The server is late if a reply has not come whole so many seconds after the client last sent
+    /// something.  Python's default, too, is no limit.
+    /// Differs: a time-out of Python is for each recv(), so that a reply may come byte by byte.
+    asyncore::platform::timeout timeout;
+
+    explicit SMTP(asyncore::channel_map* map,
+                  const asyncore::platform::timeout& limit = std::nullopt)
+        : async_chat(map), timeout(limit) {
+        set_terminator("\n");
+    }
 
     reply connect(const std::string& host, std::uint16_t port);
     using async_chat::connect;
@@ -81,16 +92,22 @@ public:
 
     void handle_connect() override {}
     void handle_error() override;
+    std::size_t send(std::string_view data) override;
     void collect_incoming_data(std::string_view data) override;
     void found_terminator() override;
 
 private:
+    using clock = std::chrono::steady_clock;
+
+    bool has_line_() const { return !lines_.empty() || failure_; }
+    std::string readline_();
+    void wait_for_line_();
     refusals send_recipients_(const list& to_addrs);
     void reset_or_close_(int code);
 
-    list lines_;  // of the reply that is arriving
-    bool complete_ = false;
-    std::exception_ptr failure_;
+    std::deque<std::string> lines_;  // the lines that getreply() has not read yet
+    std::exception_ptr failure_;     // behind the last of these lines
+    clock::time_point waits_since_;
 };
 
 }  // namespace smtplib
