@@ -1,11 +1,15 @@
 // A web server: the http_request_handler of asynchat's manual, ported and finished.
 //
-//     http_server [--port N] [--root DIR] [--poller NAME] [--timeout SECONDS]
+//     http_server [--port N] [--root DIR] [--poller NAME]
+//                 [--timeout SECONDS] [--least-rate BYTES] [--linger SECONDS]
 //
 // GET and HEAD serve the files below DIR, which is the current folder by default.  POST shows what
-// the client sent.  With port 0, the default, the system picks a free port.  The server drops a
-// client that is silent for SECONDS, 60 by default.  It listens on 127.0.0.1, so only this machine
-// can connect.  Ctrl-C ends it.
+// the client sent.  With port 0, the default, the system picks a free port.  It listens on
+// 127.0.0.1, so only this machine can connect.  Ctrl-C ends it.
+//
+// The server drops a client whose head does not arrive in --timeout, 60 seconds by default; that
+// sends a body or takes an answer at less than --least-rate, 500 bytes a second by default; or that
+// stays --linger seconds after the answer, 5 by default, and sends nothing.
 //
 // Read http/request_handler.cpp first; it has what happens on a connection.  http/listener.cpp
 // accepts the connections.  The other files in http/ know nothing of channels.
@@ -25,8 +29,12 @@ struct options {
     std::uint16_t port = 0;
     std::string folder = ".";
     std::string poller;
-    std::chrono::seconds patience{60};
+    http::limits limits;
 };
+
+std::chrono::seconds seconds(std::string_view text) {
+    return std::chrono::seconds(number<std::uint16_t>(text));
+}
 
 options parse(command_line line) {
     options given;
@@ -35,8 +43,10 @@ options parse(command_line line) {
         if (word == "--port") given.port = number<std::uint16_t>(line.take_value_of(word));
         else if (word == "--root") given.folder = line.take_value_of(word);
         else if (word == "--poller") given.poller = line.take_value_of(word);
-        else if (word == "--timeout")
-            given.patience = std::chrono::seconds(number<std::uint16_t>(line.take_value_of(word)));
+        else if (word == "--timeout") given.limits.patience = seconds(line.take_value_of(word));
+        else if (word == "--linger") given.limits.lingering = seconds(line.take_value_of(word));
+        else if (word == "--least-rate")
+            given.limits.least_rate = number<std::uint32_t>(line.take_value_of(word));
         else refuse_word(word);
     }
     return given;
@@ -45,7 +55,7 @@ options parse(command_line line) {
 void run(const options& given) {
     if (!given.poller.empty()) asyncore::socket_map.use(given.poller);
     const asyncore::interrupt_on_sigint ctrl_c;
-    http::listener server(given.port, given.folder, given.patience);
+    http::listener server(given.port, given.folder, given.limits);
     const auto url = "http://127.0.0.1:" + std::to_string(server.addr.port()) + "/";
     std::cout << "Serving " << server.root() << "/ on " << url << " with "
               << asyncore::socket_map.mechanism() << "\nTry: curl -i " << url << std::endl;

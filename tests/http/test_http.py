@@ -695,10 +695,18 @@ class Limits(Case):
             wait_until(lambda: open_sockets(server.pid) == 1)  # the listener's
 
     def test_client_that_does_not_close_is_dropped(self):
-        with start(self.root) as server, server.connect() as sock:
+        with start(self.root, "--linger", 1) as server, server.connect() as sock:
             sock.sendall(b"GET /hello.txt HTTP/1.0\r\n\r\n")
             self.assertEqual(Answer(read_all(sock)).body, b"hello, world\n")
             wait_until(lambda: open_sockets(server.pid) == 1)  # the listener's
+
+    def test_reader_that_is_too_slow(self):
+        """The log has fewer bytes than the answer, which the system has only partly sent."""
+        with open(self.root + "/sparse", "wb") as file:
+            file.truncate(1 << 30)
+        with start(self.root, "--timeout", 1, "--least-rate", 1 << 30) as server, server.connect() as sock:
+            sock.sendall(b"GET /sparse HTTP/1.0\r\n\r\n")
+            self.assertLess(int(server.out.find(r'"GET /sparse HTTP/1.0" 200 (\d+)$')[1]), 1 << 30)
 
     def test_sessions(self):
         """Where the descriptors are used up, a client waits until another client leaves."""
@@ -821,7 +829,8 @@ class Process(Case):
         with start(self.root) as server:
             taken = str(server.port)
             for words in (["--port"], ["--port", "x"], ["--port", "65536"], ["--port", "-1"], ["--root", "/no/such"],
-                          ["--root", self.root + "/hello.txt"], ["--poller", "magic"], ["--what"], ["x"],
+                          ["--root", self.root + "/hello.txt"], ["--poller", "magic"], ["--timeout", "1s"],
+                          ["--linger", "-1"], ["--least-rate", "x"], ["--what"], ["x"],
                           ["--port", taken]):
                 done = subprocess.run([PROGRAM, *words], capture_output=True)
                 self.assertEqual(done.returncode, 2, words)

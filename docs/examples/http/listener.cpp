@@ -28,8 +28,8 @@ std::size_t sessions_that_fit() {
 
 }  // namespace
 
-listener::listener(std::uint16_t port, const std::string& folder, seconds patience)
-    : shared{document_root(folder), access_log(std::cout), patience, {}},
+listener::listener(std::uint16_t port, const std::string& folder, const limits& given)
+    : shared{document_root(folder), access_log(std::cout), given, {}, clock::now()},
       most_sessions(sessions_that_fit()) {
     create_socket();
     set_reuse_addr();
@@ -43,19 +43,21 @@ void listener::handle_accepted(socket_t sock, const address& peer) {
     asyncore::spawn<request_handler>(std::move(sock), peer, shared);
 }
 
-/// The loop asks this on every turn, so it is also where the server looks at the clock.
+/// The loop asks this at the beginning of every turn, so it is also where the server looks at the
+/// clock.  First it finds the clients that were late when the last turn began: that turn has served
+/// all that had arrived until then, however long it took.
 bool listener::readable() {
-    const auto now = clock::now();
-    if (now >= next_check) check_times(now);
-    return now >= rests_until && shared.sessions.size() < most_sessions;
+    if (shared.now >= next_check) check_times();
+    shared.now = clock::now();
+    return shared.now >= rests_until && shared.sessions.size() < most_sessions;
 }
 
-void listener::check_times(clock::time_point now) {
-    next_check = now + seconds(1);
+void listener::check_times() {
+    next_check = shared.now + seconds(1);
     for (auto next = shared.sessions.begin(); next != shared.sessions.end();) {
         auto& session = **next;
         ++next;  // first: a session that closes takes itself out of the set
-        session.check_time(now);
+        session.check_time();
     }
 }
 

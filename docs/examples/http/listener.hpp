@@ -16,7 +16,7 @@ class listener : public asyncore::dispatcher {
 public:
     /// With port 0 the system picks a free port.  `addr` has the port then.
     /// Throws: std::system_error if the port is taken, or if there is no such folder.
-    listener(std::uint16_t port, const std::string& folder, std::chrono::seconds patience);
+    listener(std::uint16_t port, const std::string& folder, const limits& given);
 
     void handle_accepted(asyncore::socket_t sock, const asyncore::address& peer) override;
     bool readable() override;
@@ -26,12 +26,11 @@ public:
     const std::string& root() const { return shared.root.name(); }
 
 private:
-    void check_times(clock::time_point now);
+    void check_times();
 
     site shared;
     const std::size_t most_sessions;
-    clock::time_point next_check = clock::now();
-    clock::time_point rests_until = next_check;
+    clock::time_point next_check, rests_until;
 };
 
 }  // namespace http

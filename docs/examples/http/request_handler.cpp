@@ -4,6 +4,11 @@
 
 #include <algorithm>
 
+#ifdef __linux__
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+#endif
+
 namespace http {
 
 using asyncore::address;
@@ -14,7 +19,16 @@ namespace {
 constexpr std::size_t most_head = 64 * 1024;
 constexpr std::size_t most_body = 1024 * 1024;
 constexpr std::size_t most_dropped = 16 * 1024 * 1024;
-constexpr std::chrono::seconds lingering_time(5);
+
+/// How many bytes the system has taken from this process, and the peer's system has not received.
+/// Returns: 0 where the system does not tell.
+std::uint64_t on_the_way([[maybe_unused]] int fd) {
+#ifdef SIOCOUTQ
+    int count = 0;
+    if (::ioctl(fd, SIOCOUTQ, &count) == 0) return static_cast<std::uint64_t>(count);
+#endif
+    return 0;
+}
 
 }  // namespace
 
@@ -25,14 +39,14 @@ request_handler::request_handler(socket_t sock, const address& peer, site& all)
     asked_every_turn_ = false;  // readable() follows half_closed, which only the hooks change
     shared.sessions.insert(this);
     set_terminator("\r\n\r\n");
-    be_patient();
+    client.begin(shared.now, shared.limits.patience, pace::no_number);
 }
 
 void request_handler::collect_incoming_data(std::string_view data) {
     if (handling) return drop(data);
     const char before = ibuffer.empty() ? '\0' : ibuffer.back();
     ibuffer.append(data);
-    if (!reading_headers) return be_patient();
+    if (!reading_headers) return client.move(shared.now, data.size());
     if (ibuffer.size() > most_head) throw http_error(431, "The headers are too long.");
     if (!may_be_head(before, data)) throw http_error(400, "This is not HTTP.");
 }
@@ -66,7 +80,7 @@ void request_handler::parse_headers(std::string_view head) {
 
 void request_handler::expect_body(std::uint64_t size) {
     set_terminator(size);
-    be_patient();
+    begin_pace(shared.limits.patience);
     // A terminator of 0 bytes means no terminator: asynchat would not call found_terminator().
     if (size == 0) found_terminator();
     else if (client_waits()) push_head("HTTP/1.1 100 Continue\r\n\r\n");
@@ -89,6 +103,7 @@ bool request_handler::client_waits() const {
 
 void request_handler::send_answer(answer to_send) {
     status = to_send.status;
+    begin_pace(shared.limits.patience);
     push_head(to_send.head);
     if (!upper(request_line).starts_with("HEAD ")) push_with_producer(std::move(to_send.body));
     close_when_done();
@@ -110,7 +125,6 @@ void request_handler::push_head(std::string_view text) {
 std::size_t request_handler::send(std::string_view data) {
     const auto count = async_chat::send(data);
     sent += count;
-    if (count > 0) be_patient();
     return count;
 }
 
@@ -148,11 +162,12 @@ void request_handler::linger() {
         return close();  // the connection is broken
     }
     lingering = true;
-    deadline = clock::now() + lingering_time;
+    begin_pace(shared.limits.lingering);
 }
 
 void request_handler::drop(std::string_view data) {
     dropped += data.size();
+    if (lingering) client.move(shared.now, data.size());
     if (dropped > most_dropped) close();
 }
 
@@ -171,13 +186,27 @@ bool request_handler::readable() { return !half_closed; }
 /// Out-of-band data.  The poller reports it on every turn until the program reads it.
 void request_handler::handle_expt() { close(); }
 
-void request_handler::check_time(clock::time_point now) {
-    if (now < deadline) return;
+// The time.
+
+void request_handler::check_time() {
+    if (status != 0) note_what_is_taken();
+    if (!client.is_late(shared.now)) return;
     if (status != 0 || (reading_headers && ibuffer.empty())) return close();
     send_error(408, "The request took too long.");
 }
 
-void request_handler::be_patient() { deadline = clock::now() + shared.patience; }
+void request_handler::begin_pace(std::chrono::seconds window) {
+    const auto seconds = static_cast<std::uint64_t>(window.count());
+    client.begin(shared.now, window, seconds * shared.limits.least_rate);
+}
+
+/// What the system has taken from the server does not count yet: megabytes of an answer may lie
+/// there, and the client may read slowly, or never.
+void request_handler::note_what_is_taken() {
+    const auto so_far = sent - std::min(sent, on_the_way(_fileno));
+    client.move(shared.now, so_far - std::min(so_far, taken));
+    taken = so_far;
+}
 
 // The log.
 

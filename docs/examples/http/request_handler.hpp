@@ -2,6 +2,7 @@
 // Python: class http_request_handler of asynchat's manual.
 #pragma once
 
+#include "../pace.hpp"
 #include "access_log.hpp"
 #include "answer.hpp"
 #include "files.hpp"
@@ -18,16 +19,30 @@
 
 namespace http {
 
-using clock = std::chrono::steady_clock;
+using clock = pace::clock;
 
 class request_handler;
+
+/// How long the server waits for a client.
+struct limits {
+    /// A client has so much time for the head of a request, and to move a part of the body or of the
+    /// answer.
+    std::chrono::seconds patience{60};
+    /// Bytes a second.  A client that sends a body, or takes an answer, more slowly than that is
+    /// dropped.
+    std::uint32_t least_rate = 500;
+    /// After the answer, a client has so much time to close, or to send a part of what the server
+    /// does not want.
+    std::chrono::seconds lingering{5};
+};
 
 /// What all sessions of a server share.  It must live longer than they do.
 struct site {
     document_root root;
     access_log log;
-    std::chrono::seconds patience;  // the server drops a client that is silent for so long
+    http::limits limits;
     std::set<request_handler*> sessions;
+    clock::time_point now;  // when the turn of the loop began
 };
 
 class request_handler : public asynchat::async_chat {
@@ -50,8 +65,8 @@ public:
     void close() override;
     void log_info(std::string_view message, std::string_view type) override;
 
-    /// Answers or drops the client if its deadline has passed.
-    void check_time(clock::time_point now);
+    /// Answers or drops the client if it is late.
+    void check_time();
 
 private:
     void parse_headers(std::string_view head);
@@ -64,7 +79,8 @@ private:
     void push_head(std::string_view text);
     void linger();
     void drop(std::string_view data);
-    void be_patient();
+    void begin_pace(std::chrono::seconds window);
+    void note_what_is_taken();
 
     site& shared;
     std::string ibuffer;
@@ -78,11 +94,12 @@ private:
     std::string request_line;
     std::time_t arrived = 0;
     std::uint64_t sent = 0;       // bytes in all
+    std::uint64_t taken = 0;      // bytes that the client's system has received
     std::uint64_t head_size = 0;  // bytes that were pushed as heads, not as body
     std::size_t dropped = 0;
     bool half_closed = false;  // by the client: it sends nothing more
     bool lingering = false;    // by this end: everything is sent
-    clock::time_point deadline;
+    pace client;
 };
 
 }  // namespace http
