@@ -129,13 +129,14 @@ class Files(Case):
 
     def test_forms_of_the_request(self):
         for request in (
-                b"GET /hello.txt HTTP/1.1\r\nHost: a\r\n\r\n",
+                *(b"GET /hello.txt HTTP/1.1\r\nHost: " + host + b"\r\n\r\n" for host in (
+                    b"a", b"127.0.0.1:8080", b"[::1]", b"[::1]:80", b"a-b.example:", b"a_b", b"%41")),
+                b"GET /hello.txt HTTP/1.0\r\nHost: a\r\n\r\n",
                 b"GET /hello.txt?a=b/../c HTTP/1.0\r\n\r\n",
                 b"GET /%68ello.%74xt HTTP/1.0\r\n\r\n",
                 b"GET //hello.txt HTTP/1.0\r\n\r\n",
                 b"GET /./hello.txt HTTP/1.0\r\n\r\n",
                 b"GET http://127.0.0.1/hello.txt HTTP/1.0\r\n\r\n",
-                b"get /hello.txt HTTP/1.0\r\n\r\n",
                 b"\r\nGET /hello.txt HTTP/1.0\r\n\r\n",
                 b"GET /hello.txt HTTP/1.0\r\nA:\r\nB:\t x \r\nC: \xff\r\n\r\n",
                 b"GET /hello.txt HTTP/1.0\r\nContent-Length: nonsense\r\n\r\n"):
@@ -188,6 +189,14 @@ class Files(Case):
         answer = self.server.get("/sub")
         self.assertEqual(answer.status, 301)
         self.assertEqual(answer.fields["location"], "/sub/")
+
+    def test_folder_without_slash_keeps_the_query(self):
+        for query, kept in (("?a=b&c=%20d/e?f", "?a=b&c=%20d/e?f"), ("?", "?"), ("?<a>'\"#\xe9\\", "?%3Ca%3E'%22%23%E9%5C")):
+            for target in "/sub", "http://127.0.0.1/sub":
+                with self.subTest(target + query):
+                    answer = self.server.get(target + query)
+                    self.assertEqual((answer.status, answer.fields["location"]), (301, "/sub/" + kept))
+                    self.assertEqual(Links(answer.text).found, ["/sub/" + kept])
 
     def test_backslash_is_a_letter(self):
         self.assertEqual(self.server.get("/back%5cslash").body, b"x")
@@ -315,10 +324,22 @@ class Refusals(Case):
                        b"5\r\nContent-Length: 5", b"5\r\ncontent-length: 6", b"5\r\nTransfer-Encoding: chunked",
                        b"-99999999999999999999999"):
             with self.subTest(length):
-                request = b"POST / HTTP/1.1\r\nContent-Length: " + length + b"\r\n\r\na=bcd"
+                request = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: " + length + b"\r\n\r\na=bcd"
                 self.assertRefused(self.server.ask(request), 400)
         self.assertRefused(self.server.ask(
-            b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\na=bcd"), 400)
+            b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\na=bcd"), 400)
+
+    def test_400_for_hosts(self):
+        for fields in (b"", b"Host: a\r\nHost: a\r\n", b"Host: a\r\nhost: b\r\n", b"Host:\r\n", b"Host: a b\r\n",
+                       b"Host: a/b\r\n", b"Host: a@b\r\n", b"Host: a:b\r\n", b"Host: a:1:2\r\n",
+                       b"Host: :80\r\n", b"Host: [::1\r\n", b"Host: []\r\n", b"Host: [::1]x\r\n", b"Host: ::1\r\n",
+                       b"Host: %4\r\n", b"Host: \xe9\r\n", b"Host: <a>\r\n", b"X-Host: a\r\n"):
+            for line in b"GET /hello.txt HTTP/1.1\r\n", b"GET http://a/hello.txt HTTP/1.1\r\n", b"GET / HTTP/1.9\r\n":
+                with self.subTest(line + fields):
+                    self.assertRefused(self.server.ask(line + fields + b"\r\n"), 400)
+        for fields in b"Host: a\r\nHost: a\r\n", b"Host: a b\r\n":
+            self.assertRefused(self.server.ask(b"GET / HTTP/1.0\r\n" + fields + b"\r\n"), 400)
+        self.assertAlive()
 
     def test_400_for_a_body_that_ends_early(self):
         request = b"POST / HTTP/1.0\r\nContent-Length: 10\r\n\r\na=b"
@@ -334,7 +355,7 @@ class Refusals(Case):
 
     def test_411(self):
         for fields in b"", b"Transfer-Encoding: chunked\r\n", b"Content_Length: 5\r\n":
-            request = b"POST / HTTP/1.1\r\n" + fields + b"\r\n"
+            request = b"POST / HTTP/1.1\r\nHost: a\r\n" + fields + b"\r\n"
             self.assertRefused(self.server.ask(request), 411)
 
     def test_413(self):
@@ -355,7 +376,7 @@ class Refusals(Case):
         self.assertAlive()
 
     def test_501(self):
-        for op in "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "BREW", "GETT", "G":
+        for op in "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "BREW", "GETT", "G", "get", "Get", "head", "post":
             self.assertRefused(self.server.get("/hello.txt", op), 501)
         self.assertRefused(self.server.get("*", "OPTIONS"), 501)
         self.assertRefused(self.server.get("example.org:443", "CONNECT"), 501)
@@ -406,10 +427,21 @@ class Forms(Case):
                 ("a", "one"), ('b;"c', "two\r\nlines --XX"), ("f", "C:\\f.bin, 3 bytes"), ("", "")])
             self.assertIn("%d bytes" % len(body), answer.text)
 
+    def test_multipart_with_blanks_and_folded_heads(self):
+        body = (b'--XX \t\r\nContent-Disposition: form-data;\r\n name="a"\r\n\r\none\r\n'
+                b'--XX\t\r\nContent-Type:\r\n\ttext/plain;\r\n\tcharset=utf-8\r\ncontent-disposition:form-data\r\n\t;name=b\r\n\r\n'
+                b' two\r\n three\r\n--XX \r\n\r\nno head\r\n'
+                b'--XX  \r\nContent-Disposition: form-data; name="c\r\n d"\r\n\r\n\r\n--XX-- \t\r\n\r\nepilogue')
+        rows = [("a", "one"), ("b", " two\r\n three"), ("", "no head"), ("c d", "")]
+        kind = "multipart/form-data; boundary=XX"
+        for sent in body, b"preamble\r\n" + body, body[:body.index(b"\r\n\r\nepilogue")]:
+            self.assertEqual(self.rows(self.server.post(sent, kind)), rows)
+
     def test_broken_multipart(self):
         part = b'--XX\r\nContent-Disposition: form-data; name="a"\r\n\r\none'
         for body in (b"", b"--", b"--XX", b"--XX\r\n", b"--XX\r\n\r\n", part, part + b"\r\n--XX", part + b"\r\n--XX-",
                      part + b"\r\n--XX\r\n", b"--XX\r\nno colon\r\n\r\n--XX--", b"--XX\r\n--XX--", b"--YY--", b"x" * 1000,
+                     b"--XX \r\n folded: x\r\n\r\n\r\n--XX--", b"--XX x\r\n\r\n\r\n--XX--", part + b"\r\n--XX-- x", part + b"\r\n--XX --",
                      b"--XX" * 100, b"\r\n--XX" * 1000):
             with self.subTest(body):
                 self.assertRefused(self.server.post(body, "multipart/form-data; boundary=XX"), 400)
@@ -475,7 +507,7 @@ class Wire(Case):
             self.assertEqual(self.server.over_send(head, more).body, expected.body)
 
     def test_pipelining_gets_one_answer(self):
-        for request in b"GET /hello.txt HTTP/1.1\r\n\r\n", b"GET /hello.txt HTTP/1.0\r\nContent-Length: 27\r\n\r\n":
+        for request in b"GET /hello.txt HTTP/1.1\r\nHost: a\r\n\r\n", b"GET /hello.txt HTTP/1.0\r\nContent-Length: 27\r\n\r\n":
             answer = self.server.ask(request * 3)
             self.assertEqual(answer.body, b"hello, world\n")
             self.assertEqual(answer.fields["connection"], "close")
@@ -578,7 +610,7 @@ class Wire(Case):
     def test_continue(self):
         """A client that asks before it sends the body is told to go on, or is refused."""
         with self.server.connect() as sock:
-            sock.sendall(b"POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n")
+            sock.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n")
             go_on = b"HTTP/1.1 100 Continue\r\n\r\n"
             self.assertEqual(read_exactly(sock, len(go_on)), go_on)
             sock.sendall(b"a=1")
@@ -586,7 +618,7 @@ class Wire(Case):
         self.assertIn("3 bytes", answer.text)
         self.assertLogged("POST / HTTP/1.1", 200, len(answer.body))
         with self.server.connect() as sock:
-            sock.sendall(b"POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 3000000\r\n\r\n")
+            sock.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3000000\r\n\r\n")
             self.assertRefused(Answer(read_all(sock)), 413)
 
     def test_every_line_of_the_log(self):

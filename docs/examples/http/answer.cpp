@@ -29,7 +29,7 @@ answer page(int status, std::string_view title, std::string_view body,
 }
 
 /// A redirection.  The links on a folder's page are relative, so its URL has to end in a slash.
-answer with_slash(std::string_view path) {
+answer with_slash(std::string_view path, std::string_view query) {
     // The URL begins with a single slash, however many the path has: //name is another host.
     std::string url;
     while (!path.empty()) {
@@ -38,8 +38,9 @@ answer with_slash(std::string_view path) {
         if (!name.empty()) url += "/" + percent_encoded(name);
         path.remove_prefix(name.size());
     }
-    url += '/';
-    return page(301, "Moved Permanently", "<p><a href=\"" + url + "\">" + url + "</a>\n",
+    url += "/" + query_encoded(query);
+    const auto shown = html_escaped(url);
+    return page(301, "Moved Permanently", "<p><a href=\"" + shown + "\">" + shown + "</a>\n",
                 "Location: " + url + "\r\n");
 }
 
@@ -65,10 +66,10 @@ std::optional<opened> open_if_there(const document_root& root, const std::string
 
 }  // namespace
 
-answer file_answer(const document_root& root, const std::string& path) {
+answer file_answer(const document_root& root, const std::string& path, std::string_view query) {
     auto file = root.open(path);
     if (!file.is_folder()) return content_of(std::move(file), path);
-    if (!path.ends_with('/')) return with_slash(path);
+    if (!path.ends_with('/')) return with_slash(path, query);
     const auto index_path = path + "index.html";
     auto index = open_if_there(root, index_path);
     if (index) return content_of(std::move(*index), index_path);

@@ -17,9 +17,9 @@ struct answer {
 };
 
 /// The file at `path`.  For a folder: its index.html, or else a list of what is in it; if the path
-/// of the folder does not end in a slash, a redirection to the path that does.
+/// of the folder does not end in a slash, a redirection to the path that does, with `query`.
 /// Throws: http_error, as document_root::open().
-answer file_answer(const document_root& root, const std::string& path);
+answer file_answer(const document_root& root, const std::string& path, std::string_view query);
 
 /// A page that shows the fields of a form, whose body had `size` bytes.
 answer form_answer(const std::string& path, const form& fields, std::size_t size);

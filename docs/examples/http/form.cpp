@@ -36,8 +36,14 @@ struct part {
     std::string_view head, content;
 };
 
+/// Takes blanks off the front of `body`.  RFC 2046, section 5.1.1: they may stand behind a boundary.
+void take_blanks(std::string_view& body) {
+    body.remove_prefix(std::min(body.find_first_not_of(" \t"), body.size()));
+}
+
 /// Takes a part, and the delimiter behind it, off the front of `body`.
 part take_part(std::string_view& body, std::string_view delimiter) {
+    take_blanks(body);
     const auto head_end = body.find("\r\n\r\n");
     if (!body.starts_with("\r\n") || head_end == body.npos) throw broken();
     // If a part has no content, the \r\n of its empty line may be the \r\n of the delimiter.
@@ -52,7 +58,7 @@ part take_part(std::string_view& body, std::string_view delimiter) {
 }
 
 void add_part(form& fields, const part& added) {
-    const headers head(added.head);
+    const headers head(unfolded(added.head));
     const auto about = head.getheader("content-disposition").value_or("");
     const auto file = parameter(about, "filename");
     auto value = file ? *file + ", " + std::to_string(added.content.size()) + " bytes"
@@ -74,7 +80,9 @@ form parse_multipart(std::string_view body, const std::string& boundary) {
 
     form fields;
     while (!body.starts_with("--")) add_part(fields, take_part(body, delimiter));
-    if (body.size() > 2 && !body.starts_with("--\r\n")) throw broken();
+    body.remove_prefix(2);
+    take_blanks(body);
+    if (!body.empty() && !body.starts_with("\r\n")) throw broken();
     return fields;
 }
 

@@ -21,11 +21,14 @@ std::string_view take_until(std::string_view& text, std::string_view separator) 
     return first;
 }
 
+bool is_letter_or_digit(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
 bool is_token(std::string_view text) {
     constexpr std::string_view punctuation = "!#$%&'*+-.^_`|~";
     return !text.empty() && std::all_of(text.begin(), text.end(), [&](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-               punctuation.find(c) != punctuation.npos;
+        return is_letter_or_digit(c) || punctuation.find(c) != punctuation.npos;
     });
 }
 
@@ -36,6 +39,33 @@ bool is_digits(std::string_view text) {
 bool is_version(std::string_view text) {
     return text.size() == 8 && text.starts_with("HTTP/") && is_digits(text.substr(5, 1)) &&
            text[6] == '.' && is_digits(text.substr(7));
+}
+
+bool is_port(std::string_view text) { return text.find_first_not_of("0123456789") == text.npos; }
+
+/// Whether `text` is an address in brackets, or a name with letters and signs that a URL may have.
+bool is_host(std::string_view text) {
+    constexpr std::string_view signs = "-._~!$&'()*+,;=";
+    if (text.starts_with('['))
+        return text.size() > 2 && text.ends_with(']') &&
+               text.find_first_not_of("0123456789abcdefABCDEF:.", 1) == text.size() - 1;
+    return !text.empty() && percent_decoded(text) &&
+           std::all_of(text.begin(), text.end(), [&](char c) {
+               return is_letter_or_digit(c) || c == '%' || signs.find(c) != signs.npos;
+           });
+}
+
+/// RFC 9112, section 3.2: which Host headers a server has to refuse.
+void check_host(const request& asked) {
+    const auto count = asked.fields.count("host");
+    if (count == 0 && asked.version != "HTTP/1.0") throw bad_request("There is no Host header.");
+    if (count > 1) throw bad_request("There are two Host headers.");
+    if (count == 0) return;
+    const auto value = *asked.fields.getheader("host");
+    const auto colon = value.find(':', value.starts_with('[') ? value.find(']') : 0);
+    const auto host = std::string_view(value).substr(0, colon);
+    const auto port = colon == value.npos ? "" : std::string_view(value).substr(colon + 1);
+    if (!is_host(host) || !is_port(port)) throw bad_request("The Host header names no host.");
 }
 
 /// Takes a quoted string off the front of `text`.  Returns: its content.
@@ -121,6 +151,7 @@ request::request(std::string_view head) {
         throw bad_request("The first line does not end in a version of HTTP.");
     if (version[5] != '1') throw http_error(505, "This server speaks HTTP/1.0.");
     fields = headers(head);
+    check_host(*this);
 }
 
 std::string request::path() const {
@@ -136,6 +167,12 @@ std::string request::path() const {
     return *path;
 }
 
+std::string_view request::query() const {
+    const std::string_view whole = target;
+    const auto begin = whole.find('?');
+    return begin == whole.npos ? "" : whole.substr(begin);
+}
+
 bool may_be_head(char before, std::string_view data) {
     for (const char c : data) {
         const auto byte = static_cast<unsigned char>(c);
@@ -144,6 +181,15 @@ bool may_be_head(char before, std::string_view data) {
         before = c;
     }
     return true;
+}
+
+std::string unfolded(std::string_view lines) {
+    std::string result(take_until(lines, "\r\n"));
+    while (!lines.empty()) {
+        const bool folded = lines[0] == ' ' || lines[0] == '\t';
+        result.append(folded ? "" : "\r\n").append(take_until(lines, "\r\n"));
+    }
+    return result;
 }
 
 std::uint64_t content_length(const headers& fields, std::uint64_t most) {

@@ -26,7 +26,8 @@ public:
 class headers {
 public:
     headers() = default;
-    /// Throws: http_error 400 for a line that is not a header, or is folded.
+    /// Throws: http_error 400 for a line that is not a header, or is folded: unfolded() mends that
+    ///         where folding is allowed.
     explicit headers(std::string_view lines);
     /// The value of the first header of that name.  Upper and lower case are the same.
     std::optional<std::string> getheader(std::string_view name) const;
@@ -51,12 +52,18 @@ struct request {
     /// The path of the target, decoded and without the query.  It begins with a slash.
     /// Throws: http_error 400.
     std::string path() const;
+    /// The query of the target as the client wrote it, with its question mark; empty if there is
+    /// none.
+    std::string_view query() const;
 };
 
 /// Whether `data`, which follows the byte `before`, can be part of a head: it has no control
 /// character and no line end but \r\n.  So the server refuses bytes that are wrong when they come,
 /// and need not wait for the empty line at the end.
 bool may_be_head(char before, std::string_view data);
+
+/// Joins each line that begins with white space to the line before it: RFC 822, section 3.1.1.
+std::string unfolded(std::string_view lines);
 
 /// Content-Length as a number.
 /// Throws: http_error: 411 if it is missing; 400 if it is not a number, or is there twice; 413 if

@@ -56,7 +56,7 @@ void request_handler::found_terminator() {
         reading_headers = false;
         parse_headers(ibuffer);
         ibuffer.clear();
-        if (upper(request.op) == "POST") {
+        if (request.op == "POST") {
             expect_body(content_length(request.fields, most_body));
         } else {
             handling = true;
@@ -87,9 +87,10 @@ void request_handler::expect_body(std::uint64_t size) {
 }
 
 void request_handler::handle_request() {
-    const auto op = upper(request.op);
+    const auto& op = request.op;
     if (op == "POST") send_answer(form_answer(request.path(), form, body_size));
-    else if (op == "GET" || op == "HEAD") send_answer(file_answer(shared.root, request.path()));
+    else if (op == "GET" || op == "HEAD")
+        send_answer(file_answer(shared.root, request.path(), request.query()));
     else throw http_error(501, "This server knows GET, HEAD and POST.");
 }
 
@@ -105,7 +106,7 @@ void request_handler::send_answer(answer to_send) {
     status = to_send.status;
     begin_pace(shared.limits.patience);
     push_head(to_send.head);
-    if (!upper(request_line).starts_with("HEAD ")) push_with_producer(std::move(to_send.body));
+    if (!request_line.starts_with("HEAD ")) push_with_producer(std::move(to_send.body));
     close_when_done();
 }
 

@@ -27,6 +27,21 @@ bool unreserved(char c) {
            c == '.' || c == '_' || c == '~';
 }
 
+/// Encodes all that is neither unreserved nor in `kept`.
+std::string encoded(std::string_view text, std::string_view kept) {
+    constexpr std::string_view digits = "0123456789ABCDEF";
+    std::string result;
+    for (const char c : text) {
+        if (unreserved(c) || kept.find(c) != kept.npos) {
+            result += c;
+            continue;
+        }
+        const auto byte = static_cast<unsigned char>(c);
+        result += {'%', digits[byte >> 4], digits[byte & 15]};
+    }
+    return result;
+}
+
 }  // namespace
 
 std::string upper(std::string_view text) {
@@ -57,19 +72,9 @@ std::optional<std::string> percent_decoded(std::string_view text) {
     return result;
 }
 
-std::string percent_encoded(std::string_view text) {
-    constexpr std::string_view digits = "0123456789ABCDEF";
-    std::string result;
-    for (const char c : text) {
-        if (unreserved(c)) {
-            result += c;
-            continue;
-        }
-        const auto byte = static_cast<unsigned char>(c);
-        result += {'%', digits[byte >> 4], digits[byte & 15]};
-    }
-    return result;
-}
+std::string percent_encoded(std::string_view text) { return encoded(text, ""); }
+
+std::string query_encoded(std::string_view text) { return encoded(text, "%!$&'()*+,;=:@/?"); }
 
 std::string form_decoded(std::string_view text) {
     std::string result;

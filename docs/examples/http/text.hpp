@@ -19,6 +19,8 @@ std::optional<std::string> percent_decoded(std::string_view text);
 /// Encodes all but letters, digits and -._~, so that the result can stand in any part of a URL and
 /// in a header.
 std::string percent_encoded(std::string_view text);
+/// Encodes what may not stand in the query of a URL.  Escapes stay as they are.
+std::string query_encoded(std::string_view text);
 /// Decodes as a form does: "+" is a space, and a '%' that begins no escape stays.
 std::string form_decoded(std::string_view text);
 
