@@ -27,6 +27,8 @@ public:
 
     /// What recv() will give, a line a call.
     void queue_recv(std::string_view line) { lines_.push_back(std::string(line) + "\r\n"); }
+    /// The same without the end of the line.
+    void queue_part(std::string_view part) { lines_.emplace_back(part); }
 
     int fileno() const noexcept override { return unconnected_.fileno(); }
 

@@ -1,13 +1,16 @@
 // The port as a server under test; server.py is the same on CPython's smtpd.
 //
 //     server CLASS [decode] [utf8] [debug] [size=BYTES] [remote=PORT] [timeout=SECONDS]
+//            [hardened] [patience=SECONDS]
 //
-// CLASS is Recorder, DebuggingServer or PureProxy.  It listens on a free port, which it prints to
+// CLASS is Recorder, DebuggingServer or PureProxy; with `hardened`, its channels are those of
+// hardened_channel.hpp, and a Recorder refuses no recipient.  It listens on a free port, which it prints to
 // standard error, until SIGINT.
 #include <cstdlib>
 #include <iostream>
 #include <memory>
 
+#include "hardened_channel.hpp"
 #include "smtpd.hpp"
 
 namespace {
@@ -63,6 +66,8 @@ int main(int argc, char** argv) {
     keywords given;
     std::uint16_t remote = 1;
     double timeout = 0;
+    bool is_hardened = false;
+    hardened_channels channels;
     for (const std::string& word : list(argv + 2, argv + argc)) {
         const auto value = word.substr(word.find('=') + 1);
         if (word == "decode") given.decode_data = true;
@@ -70,13 +75,18 @@ int main(int argc, char** argv) {
         if (word == "debug") DEBUGSTREAM = &std::cerr;
         if (word.starts_with("size=")) given.data_size_limit = std::atoll(value.c_str());
         if (word.starts_with("remote=")) remote = static_cast<std::uint16_t>(py::to_int(value));
+        if (word == "hardened") is_hardened = true;
+        if (word.starts_with("patience="))
+            channels.patience = std::chrono::seconds(std::atoi(value.c_str()));
         if (word.starts_with("timeout=")) timeout = std::atof(value.c_str());
     }
     const auto server = make(argv[1], remote, timeout, given);
+    if (is_hardened) server->channel_class = channels.factory();
     std::cerr << "PORT " << server->socket.getsockname().port() << std::endl;
     const asyncore::interrupt_on_sigint stoppable;
     try {
-        asyncore::loop();
+        if (is_hardened) channels.loop();
+        else asyncore::loop();
     } catch (const asyncore::KeyboardInterrupt&) {
     }
     asyncore::close_all();

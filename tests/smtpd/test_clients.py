@@ -260,7 +260,111 @@ class BesideCPython(Case):
                 self.assertEqual(pour(ours.port, said), pour(theirs.port, said), said)
 
 
+HELO_TO_DATA = [dialogues.HELO, dialogues.MAIL, dialogues.RCPT, dialogues.DATA]
+FAULTS = {
+    # the dialogue, with a limit of 100 bytes on a message: the codes that hardened_channel replies, the messages
+    "after 552": ([*HELO_TO_DATA, b"a" * 300 + b"\r\n.", b"RSET", b"NOOP", *HELO_TO_DATA[1:], b"c\r\n."],
+                  "220 250 250 250 354 552 250 250 250 250 354 250", [b"c"]),
+    "after 552, QUIT": ([*HELO_TO_DATA, b"a" * 300 + b"\r\n.", b"QUIT"], "220 250 250 250 354 552 221", []),
+    "an address that ends": ([dialogues.HELO, b"MAIL FROM:<", b"NOOP", b"VRFY <", b"NOOP"], "220 250 501 250 502 250", []),
+    "a recipient that ends": ([*HELO_TO_DATA[:2], b"RCPT TO:<(", b"RCPT TO:<a@[", b"NOOP"], "220 250 250 501 501 250", []),
+    "a size without a number": ([dialogues.EHLO, b"MAIL FROM:<a@b> SIZE", dialogues.MAIL], "220 250 501 250", []),
+    "no UTF-8": ([b"HELO \xff", b"\xc3\xa9", b"NOOP"], "220 501 501 250", []),
+}
+AFTER_QUIT = [b"HELO me", b"QUIT", b"MAIL FROM:<ann@example>", b"RCPT TO:<bob@example>", b"DATA", b"x\r\n.", b""]
+
+
+class Hardened(Case):
+    """Each fault of Python's channel, which the port keeps, and what hardened_channel does in its place."""
+
+    def test_faults(self):
+        server = self.started(start("Recorder", "hardened", "size=100"))
+        messages = []
+        for name, (dialogue, codes, delivered) in FAULTS.items():
+            with self.subTest(name):
+                replies = hold(server.port, [line + b"\r\n" for line in dialogue])
+                self.assertEqual(b" ".join(reply[:3] for reply in replies[:-1]).decode(), codes)
+                messages += delivered
+        self.assertEqual([data for _, data in server.messages()], messages)
+
+    @unittest.skipUnless(PYTHON, NO_PYTHON)
+    def test_faults_are_kept_beside_cpython(self):
+        """SMTPChannel does what Python's does, and that is not what hardened_channel does."""
+        for name, (dialogue, codes, delivered) in FAULTS.items():
+            with self.subTest(name):
+                ours, theirs = start("Recorder", "size=100"), start_python("Recorder", "size=100")
+                with ours, theirs:
+                    # What comes after 552 is one message: no line of it has a reply.
+                    said = b"".join(line + b"\r\n" for line in dialogue) + b"\r\n.\r\n"
+                    found = []
+                    for server in ours, theirs:
+                        with Talk(server.port) as talk:
+                            talk.send(said)
+                            replies = [line[:3].decode() for line in talk.finish().splitlines()]
+                        server.stop()
+                        found.append((replies, re.findall(rb"(?ms)^from '.* (?:\d+)$\n(.*?)\n", server.out.bytes())))
+                    self.assertEqual(*found)
+                    self.assertNotEqual((" ".join(found[0][0][:codes.count(" ") + 1]), found[0][1]), (codes, delivered))
+
+    def test_input_after_quit(self):
+        said = b"\r\n".join(AFTER_QUIT)
+        servers = [self.started(start("Recorder", "hardened")), self.started(start("Recorder"))]
+        servers += [self.started(start_python("Recorder"))] if PYTHON else []
+        found = []
+        for server in servers:
+            replies = pour(server.port, said)
+            with Talk(server.port) as other:
+                other.reply()  # the server has then dealt with all that the first client sent
+            found.append((replies, [data for _, data in server.messages()]))
+        hardened, *faithful = found
+        self.assertTrue(hardened[0].endswith(b"\r\n221 Bye\r\n"))
+        self.assertEqual(hardened[1], [])
+        for each in faithful:
+            self.assertEqual(each, (hardened[0], [b"x"]))
+
+    def test_dialogues(self):
+        """Where Python's channel works, hardened_channel says the same; and no line ends the connection."""
+        for settings in [], ["utf8"], ["size=100"]:
+            with self.subTest(settings):
+                hardened, faithful = start("Recorder", "hardened", *settings), start("Recorder", *settings)
+                with hardened, faithful:
+                    for dialogue in dialogues.DIALOGUES:
+                        said = [line + b"\r\n" for line in dialogue if b"nobody" not in line]
+                        if any(line.startswith(b"QUIT\r") for line in said):
+                            continue
+                        *ours, _ = hold(hardened.port, said)
+                        *theirs, _ = hold(faithful.port, said)
+                        works = next((n for n, reply in enumerate(theirs) if reply == b"" or reply.startswith(b"552 Error: Too")),
+                                     len(theirs))
+                        self.assertEqual(ours[:works], theirs[:works], dialogue)
+                        self.assertNotIn(b"", ours, dialogue)
+
+    def test_limits_of_other_sessions(self):
+        """In Python a new connection forgets the limits that EHLO has raised for the connections before it."""
+        long = b"MAIL FROM:<" + b"a" * 500 + b"@b> SIZE=10\r\n"
+        for words, reply in (["hardened"], b"250 OK\r\n"), ([], b"500 Error: line too long\r\n"):
+            with start("Recorder", *words) as server, Talk(server.port) as talk:
+                talk.reply(), talk.say(b"EHLO me\r\n")
+                with Talk(server.port) as other:
+                    other.reply()
+                    self.assertEqual(talk.say(long), reply)
+
+    def test_silent_client(self):
+        with start("Recorder", "hardened", "patience=1") as server, Talk(server.port) as talk:
+            replies = talk.read_all()
+            self.assertRegex(replies, rb"^220 .*\r\n421 .*\r\n$")
+
+
 class ItsProgram(Case):
+    def test_hardened(self):
+        if POLLER == "kqueue" and sys.platform == "linux":
+            self.skipTest("the program has no kqueue here")
+        dialogue = [b"HELO me\r\n", b"MAIL FROM:<\r\n", b"NOOP\r\n"]
+        for words, after in ([], [b"", b""]), (["--hardened"], [b"501 Syntax: MAIL FROM: <address>\r\n", b"250 OK\r\n"]):
+            with SMTPServer(SMTPD, "-n", *words, "127.0.0.1:0", poller=POLLER) as server:
+                self.assertEqual(hold(server.port, dialogue)[2:4], after)
+                self.assertEqual(server.stop(), 0)
+
     def test_debugging_server(self):
         if POLLER == "kqueue" and sys.platform == "linux":
             self.skipTest("the program has no kqueue here")

@@ -74,7 +74,8 @@ public:
         operator std::int64_t() const { return value; }
         void operator+=(std::int64_t more) { value += more; }
     };
-    static inline std::map<std::string, limit_of_512> command_size_limits;
+    using size_limits = std::map<std::string, limit_of_512>;
+    static inline size_limits command_size_limits;
     virtual std::int64_t max_command_size_limit() const;
 
     SMTPServer* smtp_server;  // never null; the server must live longer than its channels
@@ -143,7 +144,7 @@ public:
     virtual void smtp_QUIT(const argument& arg);
     std::string _strip_command_keyword(std::string_view keyword, const std::string& arg);
     /// Returns: the address, which is empty if there is none, and the text behind it.
-    std::pair<std::string, std::string> _getaddr(const std::string& arg);
+    virtual std::pair<std::string, std::string> _getaddr(const std::string& arg);
     /// Returns: nothing if the parameters are not well-formed.
     std::optional<parameters> _getparams(const list& params);
     virtual void smtp_HELP(const argument& arg);
@@ -153,6 +154,11 @@ public:
     virtual void smtp_RSET(const argument& arg);
     virtual void smtp_DATA(const argument& arg);
     virtual void smtp_EXPN(const argument& arg);
+
+protected:
+    /// Python: self.command_size_limits.  An object may have a dict of its own, which hides the one
+    /// of the class.
+    size_limits* limits_ = &command_size_limits;
 
 private:
     void found_command_(const std::string& line);

@@ -16,10 +16,9 @@ void keywords::check_() const {
 // Python: class SMTPChannel
 
 std::int64_t SMTPChannel::max_command_size_limit() const {
-    if (command_size_limits.empty()) return command_size_limit;
+    if (limits_->empty()) return command_size_limit;
     std::int64_t most = 0;
-    for (const auto& [command, limit] : command_size_limits)
-        most = std::max<std::int64_t>(most, limit);
+    for (const auto& [command, limit] : *limits_) most = std::max<std::int64_t>(most, limit);
     return most;
 }
 
@@ -34,7 +33,7 @@ SMTPChannel::SMTPChannel(SMTPServer& server, socket_t sock, const address& from,
     addr = from;
     given.check_();
     _set_rset_state();
-    command_size_limits.clear();
+    limits_->clear();
     fqdn = py::getfqdn();
     try {
         peer = conn.getpeername();
@@ -97,7 +96,7 @@ void SMTPChannel::found_command_(const std::string& line) {
     const auto command = py::upper(line.substr(0, i));
     argument arg;
     if (i != line.npos) arg = py::strip(std::string_view(line).substr(i + 1));
-    const auto max_sz = extended_smtp ? command_size_limits[command] : command_size_limit;
+    const auto max_sz = extended_smtp ? (*limits_)[command] : command_size_limit;
     if (sz > max_sz) return push("500 Error: line too long");
     const auto smtp_method = getattr(command);
     if (!smtp_method) return push("500 Error: command \"" + command + "\" not recognized");

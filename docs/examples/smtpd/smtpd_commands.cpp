@@ -56,12 +56,12 @@ void SMTPChannel::smtp_EHLO(const argument& arg) {
     push("250-" + fqdn);
     if (data_size_limit) {
         push("250-SIZE " + std::to_string(data_size_limit));
-        command_size_limits["MAIL"] += 26;
+        (*limits_)["MAIL"] += 26;
     }
     if (!_decode_data) push("250-8BITMIME");
     if (enable_SMTPUTF8) {
         push("250-SMTPUTF8");
-        command_size_limits["MAIL"] += 10;
+        (*limits_)["MAIL"] += 10;
     }
     push("250 HELP");
 }

@@ -1,0 +1,143 @@
+// hardened_channel, on a clock that the tests set.  test_clients.py holds dialogues with it.
+#include "hardened_channel.hpp"
+
+#include "test_smtpd.hpp"
+
+using namespace smtpd;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// A channel whose own limits the tests can see.
+class shown : public hardened_channel {
+public:
+    using hardened_channel::hardened_channel;
+    const size_limits& limits() const { return *limits_; }
+};
+
+/// A server with a hardened channel.
+class one_hardened : public debug_at_hand {
+public:
+    hardened_channels channels;
+    DummyServer server{{HOST, 0}, {"b", 0}, keywords{.data_size_limit = 1000}};
+    std::unique_ptr<shown> channel = connected();
+
+    std::unique_ptr<shown> connected() {
+        auto accepted = server.accept();
+        auto& [conn, addr] = accepted.value();
+        return std::make_unique<shown>(channels, server, std::move(conn), addr,
+                                       keywords{.data_size_limit = 1000});
+    }
+    /// Says a line.  Returns: the last line of the reply, or nothing if there is none.
+    std::string say(std::string_view line) {
+        mock(channel->socket).last.clear();
+        write_line(*channel, line);
+        return mock(channel->socket).last;
+    }
+    std::string last() { return mock(channel->socket).last; }
+    bool is_open() const { return channels.all.contains(channel.get()); }
+    void pass(std::chrono::seconds time) {
+        channels.now += time;
+        channels.check_times();
+    }
+    /// The socket has room again.
+    void take_replies() { channel->handle_write(); }
+};
+
+const std::string late = "421 " + py::getfqdn() + " Error: the client took too long\r\n";
+
+}  // namespace
+
+TEST_SUITE("hardened_channel") {
+    TEST_CASE("a channel has limits of its own, and unknown commands add none") {
+        one_hardened test;
+        const auto other = test.connected();
+        test.say("EHLO example");
+        write_line(*other, "EHLO example");
+        for (int i = 0; i < 1000; ++i) CHECK(test.say("X" + std::to_string(i)).starts_with("500 "));
+        CHECK(test.channel->limits().size() <= 2);
+        CHECK(test.channel->max_command_size_limit() == 512 + 26);
+        CHECK(other->max_command_size_limit() == 512 + 26);
+        test.connected();
+        CHECK(other->max_command_size_limit() == 512 + 26);
+        CHECK(SMTPChannel::command_size_limits.empty());
+    }
+
+    TEST_CASE("in Python's channel all this is shared") {
+        one_channel test(keywords{});
+        const auto other = connected_to(test.server);
+        test.write_line("EHLO example");
+        write_line(*other, "EHLO example");
+        CHECK(test.channel->max_command_size_limit() == 512 + 26 + 26);
+        for (int i = 0; i < 1000; ++i) test.write_line("X" + std::to_string(i));
+        CHECK(SMTPChannel::command_size_limits.size() > 1000);
+        connected_to(test.server);
+        CHECK(other->max_command_size_limit() == 512);
+    }
+
+    TEST_CASE("an address that is nested too deeply is a syntax error") {
+        for (const std::size_t depth : {1, 400, 50'000}) {
+            one_hardened test;
+            test.channel->command_size_limit = 1 << 24;
+            test.say("HELO example");
+            const auto said = test.say("MAIL FROM:" + std::string(depth, '(') + "<a@b>");
+            CHECK(said == "501 Syntax: MAIL FROM: <address>\r\n");
+            CHECK(test.say("NOOP") == "250 OK\r\n");
+        }
+    }
+
+    TEST_CASE("a silent client gets 421, and is closed") {
+        one_hardened test;
+        test.pass(299s);
+        CHECK(test.last().starts_with("220 "));
+        test.pass(1s);
+        CHECK(test.last() == late);
+        test.take_replies();
+        CHECK(!test.is_open());
+    }
+
+    TEST_CASE("a client that does not take the last reply is closed") {
+        for (const bool quits : {true, false}) {
+            one_hardened test;
+            if (quits) test.say("QUIT");
+            else test.pass(300s);
+            test.pass(299s);
+            CHECK(test.is_open());
+            test.pass(1s);
+            CHECK(!test.is_open());
+        }
+    }
+
+    TEST_CASE("each command has the whole time, however it arrives") {
+        one_hardened test;
+        for (int i = 0; i < 3; ++i) {
+            test.pass(299s);
+            CHECK(test.say("NOOP") == "250 OK\r\n");
+        }
+        for (int i = 0; i < 300; ++i) {
+            CHECK(test.is_open());
+            mock(test.channel->socket).queue_part("N");
+            test.channel->handle_read();
+            test.pass(1s);
+        }
+        CHECK(test.last() == late);
+        test.take_replies();
+        CHECK(!test.is_open());
+    }
+
+    TEST_CASE("a message may take long, but not come more slowly than the least rate") {
+        one_hardened test;
+        for (const auto* line : {"HELO example", "MAIL FROM:<a@b>", "RCPT TO:<c@d>", "DATA"})
+            test.say(line);
+        for (int i = 0; i < 10; ++i) {
+            test.pass(299s);
+            test.say(std::string(30'000, 'x'));
+            CHECK(test.is_open());
+        }
+        test.say(std::string(20'000, 'x'));
+        test.pass(300s);
+        CHECK(test.last() == late);
+        test.take_replies();
+        CHECK(!test.is_open());
+    }
+}
