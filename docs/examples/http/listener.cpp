@@ -38,6 +38,10 @@ listener::listener(std::uint16_t port, const std::string& folder, const limits& 
     addr = socket.getsockname();
 }
 
+listener::~listener() {
+    while (!shared.sessions.empty()) (*shared.sessions.begin())->close();
+}
+
 void listener::handle_accepted(socket_t sock, const address& peer) {
     sock.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1);
     asyncore::spawn<request_handler>(std::move(sock), peer, shared);
@@ -57,7 +61,11 @@ void listener::check_times() {
     for (auto next = shared.sessions.begin(); next != shared.sessions.end();) {
         auto& session = **next;
         ++next;  // first: a session that closes takes itself out of the set
-        session.check_time();
+        try {
+            session.check_time();
+        } catch (...) {
+            session.handle_error();  // an exception that leaves readable() would leave the loop
+        }
     }
 }
 

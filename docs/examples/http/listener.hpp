@@ -17,6 +17,8 @@ public:
     /// With port 0 the system picks a free port.  `addr` has the port then.
     /// Throws: std::system_error if the port is taken, or if there is no such folder.
     listener(std::uint16_t port, const std::string& folder, const limits& given);
+    /// Closes the sessions, for they use the site.
+    ~listener() override;
 
     void handle_accepted(asyncore::socket_t sock, const asyncore::address& peer) override;
     bool readable() override;

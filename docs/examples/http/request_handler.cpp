@@ -37,10 +37,13 @@ request_handler::request_handler(socket_t sock, const address& peer, site& all)
     addr = peer;
     ac_in_buffer_size = ac_out_buffer_size = piece_size;
     asked_every_turn_ = false;  // readable() follows half_closed, which only the hooks change
-    shared.sessions.insert(this);
     set_terminator("\r\n\r\n");
     client.begin(shared.now, shared.limits.patience, pace::no_number);
+    shared.sessions.insert(this);
 }
+
+/// A session that spawn() could not finish, because memory ran out, was never closed.
+request_handler::~request_handler() { shared.sessions.erase(this); }
 
 void request_handler::collect_incoming_data(std::string_view data) {
     if (handling) return drop(data);

@@ -48,6 +48,7 @@ struct site {
 class request_handler : public asynchat::async_chat {
 public:
     request_handler(asyncore::socket_t sock, const asyncore::address& peer, site& shared);
+    ~request_handler() override;
 
     void collect_incoming_data(std::string_view data) override;
     void found_terminator() override;

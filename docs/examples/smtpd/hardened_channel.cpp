@@ -4,6 +4,10 @@
 
 namespace smtpd {
 
+hardened_channels::~hardened_channels() {
+    while (!all.empty()) (*all.begin())->close();
+}
+
 SMTPServer::factory hardened_channels::factory() {
     return [this](SMTPServer& server, socket_t conn, const address& addr, const keywords& given) {
         asyncore::spawn<hardened_channel>(*this, server, std::move(conn), addr, given);
@@ -25,7 +29,11 @@ void hardened_channels::check_times() {
     for (auto next = all.begin(); next != all.end();) {
         auto& channel = **next;
         ++next;  // first: a channel that closes takes itself out of the set
-        channel.check_time();
+        try {
+            channel.check_time();
+        } catch (...) {
+            channel.handle_error();
+        }
     }
 }
 
@@ -37,6 +45,9 @@ hardened_channel::hardened_channel(hardened_channels& channels, SMTPServer& serv
     const bool client_has_left = _fileno < 0;
     if (!client_has_left) channels_.all.insert(this);
 }
+
+/// A channel that spawn() could not finish, because memory ran out, was never closed.
+hardened_channel::~hardened_channel() { channels_.all.erase(this); }
 
 void hardened_channel::collect_incoming_data(std::string_view data) {
     if (leaving_) return;

@@ -18,8 +18,7 @@ namespace smtpd {
 
 class hardened_channel;
 
-/// The hardened channels of a server, and how long they wait for their clients.  It must live longer
-/// than the channels.
+/// The hardened channels of a server, and how long they wait for their clients.
 ///
 ///     hardened_channels channels;
 ///     server.channel_class = channels.factory();
@@ -35,6 +34,12 @@ public:
 
     std::set<hardened_channel*> all;
     clock::time_point now = clock::now();  // when the turn of the loop began
+
+    hardened_channels() = default;
+    /// Closes the channels.
+    ~hardened_channels();
+    hardened_channels(const hardened_channels&) = delete;
+    hardened_channels& operator=(const hardened_channels&) = delete;
 
     SMTPServer::factory factory();
 
@@ -61,6 +66,7 @@ class hardened_channel : public SMTPChannel {
 public:
     hardened_channel(hardened_channels& channels, SMTPServer& server, socket_t conn,
                      const address& addr, const keywords& given = {});
+    ~hardened_channel() override;
 
     void collect_incoming_data(std::string_view data) override;
     void found_terminator() override;
