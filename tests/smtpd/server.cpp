@@ -4,8 +4,8 @@
 //            [hardened] [patience=SECONDS]
 //
 // CLASS is Recorder, DebuggingServer or PureProxy; with `hardened`, its channels are those of
-// hardened_channel.hpp, and a Recorder refuses no recipient.  It listens on a free port, which it prints to
-// standard error, until SIGINT.
+// hardened_channel.hpp, and a Recorder refuses no recipient.  It listens on a free port, which it
+// prints to standard error, until SIGINT.
 #include <cstdlib>
 #include <iostream>
 #include <memory>

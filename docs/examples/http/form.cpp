@@ -36,7 +36,7 @@ struct part {
     std::string_view head, content;
 };
 
-/// Takes blanks off the front of `body`.  RFC 2046, section 5.1.1: they may stand behind a boundary.
+/// Takes blanks off the front of `body`.  They may follow a boundary: RFC 2046, section 5.1.1.
 void take_blanks(std::string_view& body) {
     body.remove_prefix(std::min(body.find_first_not_of(" \t"), body.size()));
 }

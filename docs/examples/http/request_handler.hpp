@@ -25,8 +25,8 @@ class request_handler;
 
 /// How long the server waits for a client.
 struct limits {
-    /// A client has so much time for the head of a request, and to move a part of the body or of the
-    /// answer.
+    /// A client has so much time for the head of a request, and for each part of the body and of
+    /// the answer.
     std::chrono::seconds patience{60};
     /// Bytes a second.  A client that sends a body, or takes an answer, more slowly than that is
     /// dropped.

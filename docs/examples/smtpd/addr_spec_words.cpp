@@ -109,7 +109,8 @@ token get_bare_quoted_string(text& value) {
     return string;
 }
 
-/// A comment may hold comments.  This is a loop, not a recursion: a client chooses how deep they are.
+/// A comment may hold comments, and a client chooses how deep they are.  So this is a loop, where
+/// Python calls itself.
 /// Throws: py::RecursionError.
 token get_comment(text& value) {
     token comment;

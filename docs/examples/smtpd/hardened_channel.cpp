@@ -70,8 +70,8 @@ void hardened_channel::take_line_() {
     try {
         SMTPChannel::found_terminator();
     } catch (const std::logic_error&) {
-        // In a command these are text that is not UTF-8, a reply that is not ASCII, and SIZE without
-        // a number.  An exception of process_message() is for handle_error().
+        // In a command this is text that is not UTF-8, a reply that is not ASCII, or SIZE without a
+        // number.  An exception of process_message() is for handle_error().
         if (!is_command) throw;
         push("501 Error: bad syntax");
     }

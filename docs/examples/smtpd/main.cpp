@@ -3,8 +3,8 @@
 //     smtpd [-n] [-c CLASS] [-s SIZE] [-u] [-d] [localhost:localport [remotehost:remoteport]]
 //     smtpd --hardened ...
 //
-// The option --hardened is not Python's, and `smtpd --help` does not show it: the channels are those
-// of hardened_channel.hpp, which mend the faults of the original.
+// The option --hardened is not Python's, so `smtpd --help` does not show it.  Its channels are
+// those of hardened_channel.hpp, which mend the faults of the original.
 //
 // With local port 0 the system picks a free port, and the program prints "PORT n" to standard
 // error.

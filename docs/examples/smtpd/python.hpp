@@ -29,8 +29,8 @@ class AttributeError : public std::logic_error {
     using std::logic_error::logic_error;
 };
 
-/// Python: sys.getrecursionlimit().  Python counts the frames of the callers too, so that it refuses
-/// a text that nests a little less deeply.
+/// Python: sys.getrecursionlimit().  Python counts the frames of the callers too, so it refuses a
+/// text that is nested a little less deeply.
 inline constexpr int recursion_limit = 1000;
 /// Python: RecursionError.
 class RecursionError : public std::runtime_error {
