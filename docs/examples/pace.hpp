@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <limits>
 
-/// A client has to move so many bytes in each window of time.  When it has moved them, the next window
-/// begins.  So a client that is silent, or moves a byte now and then, is late in the end.
+/// A client has to move so many bytes in each window of time.  When it has moved them, the next
+/// window begins.  So a client that is silent, or moves a byte now and then, is late in the end.
 class pace {
 public:
     using clock = std::chrono::steady_clock;
