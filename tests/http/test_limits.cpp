@@ -153,7 +153,7 @@ TEST_SUITE("limits on a client's time") {
     }
 
     TEST_CASE("a client that reads below the least rate is closed") {
-        for (const std::size_t size : {0, 1, 400}) {
+        for (const std::size_t size : {0UL, 1UL, 400UL}) {
             session with;
             with.say("GET /large HTTP/1.0\r\n\r\n");
             with.pass(59s);  // what the systems take at once counts: the first minute is not slow

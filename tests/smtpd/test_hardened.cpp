@@ -76,7 +76,7 @@ TEST_SUITE("hardened_channel") {
     }
 
     TEST_CASE("an address that is nested too deeply is a syntax error") {
-        for (const std::size_t depth : {1, 400, 50'000}) {
+        for (const std::size_t depth : {1UL, 400UL, 50'000UL}) {
             one_hardened test;
             test.channel->command_size_limit = 1 << 24;
             test.say("HELO example");

@@ -3,6 +3,7 @@
 #include "text.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #ifdef __linux__
 #include <linux/sockios.h>
@@ -40,10 +41,14 @@ request_handler::request_handler(socket_t sock, const address& peer, site& all)
     set_terminator("\r\n\r\n");
     client.begin(shared.now, shared.limits.patience, pace::no_number);
     shared.sessions.insert(this);
+    enrolled = true;
 }
 
-/// A session that spawn() could not finish, because memory ran out, was never closed.
-request_handler::~request_handler() { shared.sessions.erase(this); }
+/// A session that spawn() could not finish, because memory ran out, was never closed.  One that was
+/// closed may live longer than the site.
+request_handler::~request_handler() {
+    if (enrolled) shared.sessions.erase(this);
+}
 
 void request_handler::collect_incoming_data(std::string_view data) {
     if (handling) return drop(data);
@@ -176,7 +181,8 @@ void request_handler::drop(std::string_view data) {
 }
 
 void request_handler::close() {
-    const bool was_open = shared.sessions.erase(this) != 0;
+    const bool was_open = std::exchange(enrolled, false);
+    if (was_open) shared.sessions.erase(this);
     // The log has the bytes that were sent, which may be fewer than the answer has.
     const auto body_sent = sent - std::min(sent, head_size);
     if (was_open && status != 0)

@@ -84,6 +84,7 @@ private:
     void note_what_is_taken();
 
     site& shared;
+    bool enrolled = false;  // in the site's sessions
     std::string ibuffer;
     bool reading_headers = true;
     bool handling = false;  // the request is complete or refused; the handler drops further bytes

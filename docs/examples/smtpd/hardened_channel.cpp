@@ -1,6 +1,7 @@
 #include "hardened_channel.hpp"
 
 #include <stdexcept>
+#include <utility>
 
 namespace smtpd {
 
@@ -43,11 +44,16 @@ hardened_channel::hardened_channel(hardened_channels& channels, SMTPServer& serv
     limits_ = &own_limits_;
     expect_();
     const bool client_has_left = _fileno < 0;
-    if (!client_has_left) channels_.all.insert(this);
+    if (client_has_left) return;
+    channels_.all.insert(this);
+    enrolled_ = true;
 }
 
-/// A channel that spawn() could not finish, because memory ran out, was never closed.
-hardened_channel::~hardened_channel() { channels_.all.erase(this); }
+/// A channel that spawn() could not finish, because memory ran out, was never closed.  One that was
+/// closed may live longer than `channels_`.
+hardened_channel::~hardened_channel() {
+    if (enrolled_) channels_.all.erase(this);
+}
 
 void hardened_channel::collect_incoming_data(std::string_view data) {
     if (leaving_) return;
@@ -93,7 +99,7 @@ void hardened_channel::smtp_QUIT(const argument& arg) {
 }
 
 void hardened_channel::close() {
-    channels_.all.erase(this);
+    if (std::exchange(enrolled_, false)) channels_.all.erase(this);
     SMTPChannel::close();
 }
 

@@ -84,7 +84,8 @@ private:
 
     hardened_channels& channels_;
     size_limits own_limits_;
-    bool leaving_ = false;  // the last reply is queued
+    bool enrolled_ = false;  // in channels_.all
+    bool leaving_ = false;   // the last reply is queued
     pace client_;
 };
 
