@@ -155,7 +155,6 @@ inline bool async_chat::collect_until_(std::string_view data, terminator_t& want
 }
 
 void async_chat::handle_write() { initiate_send(); }
-
 void async_chat::handle_close() { close(); }
 
 void async_chat::push(std::string_view data) {
@@ -178,21 +177,23 @@ inline void async_chat::join_last_(std::string_view data) {
     else push_with_producer(data);
 }
 
-void async_chat::push_with_producer(std::shared_ptr<producer> made) {
-    if (made) producer_fifo.append(std::move(made));
+void async_chat::push_with_producer(std::shared_ptr<producer> source) {
+    if (source) producer_fifo.append(std::move(source));
     else producer_fifo.append(none);
-    if (coalesce_ && parsing_) return interest_changed_();
-    initiate_send();
+    send_unless_parsing_();
 }
 
 void async_chat::push_with_producer(std::string_view data) {
     producer_fifo.append_bytes(data);
-    if (coalesce_ && parsing_) return interest_changed_();
-    initiate_send();
+    send_unless_parsing_();
+}
+
+inline void async_chat::send_unless_parsing_() {
+    if (coalesce_ && parsing_) interest_changed_();
+    else initiate_send();
 }
 
 bool async_chat::readable() { return true; }
-
 bool async_chat::writable() { return !producer_fifo.empty() || !connected; }
 
 void async_chat::close_when_done() {
@@ -203,7 +204,7 @@ void async_chat::close_when_done() {
 void async_chat::initiate_send() {
     const alive still_here(*this);
     interest_changed_();
-    while (!producer_fifo.empty() && connected) {
+    while (still_here && !producer_fifo.empty() && connected) {
         auto& first = producer_fifo.front();
         if (std::holds_alternative<none_t>(first)) {
             producer_fifo.del_first();
@@ -214,20 +215,24 @@ void async_chat::initiate_send() {
             send_first_(held_bytes(*bytes), still_here);
             break;
         }
-        auto source = std::get<std::shared_ptr<producer>>(first);
-        auto data = source->more();
-        if (!still_here) return;
-        if (!data.empty()) {
-            byte_buffer bytes;
-            bytes.adopt(std::move(data));
-            producer_fifo.appendleft(std::move(bytes));
-        } else if (!producer_fifo.empty()) {
-            producer_fifo.del_first();
-        }
-        source.reset();  // its destructor is the user's, and may destroy the channel
-        if (!still_here) return;
+        ask_producer_(std::get<std::shared_ptr<producer>>(first), still_here);
     }
     if (still_here && !parsing_ && producer_fifo.empty()) producer_fifo.clear();
+}
+
+/// Puts the next bytes of the producer at the front of the queue before it, or takes the producer
+/// out if it has no more.  Its destructor, at the end of this call, is the user's: it may destroy
+/// the channel.
+inline void async_chat::ask_producer_(std::shared_ptr<producer> first, const alive& still_here) {
+    auto data = first->more();
+    if (!still_here) return;
+    if (data.empty()) {
+        if (!producer_fifo.empty()) producer_fifo.del_first();
+        return;
+    }
+    byte_buffer bytes;
+    bytes.adopt(std::move(data));
+    producer_fifo.appendleft(std::move(bytes));
 }
 
 /// Sends some of the bytes at the front of the queue.  An override of send(), or a handle_close(),
@@ -243,7 +248,7 @@ inline void async_chat::send_first_(const held_bytes& first, const alive& still_
         handle_error();
         return;
     }
-    if (!still_here || num_sent == 0 || producer_fifo.empty()) return;
+    if (!still_here || num_sent == 0 || producer_fifo.empty()) return;  // empty: Differs: D28
     if (num_sent < first.size())
         producer_fifo.front().emplace<byte_buffer>(first, num_sent);  // Python: first[num_sent:]
     else producer_fifo.del_first();

@@ -43,7 +43,7 @@ public:
         ac_in_buffer;                // not delivered yet; shrinks before each found_terminator()
     asyncore::byte_buffer incoming;  // Differs: D11 - b''.join(incoming), not a list
     fifo producer_fifo;              // what is not sent yet
-    terminator_t terminator;
+    terminator_t terminator;         // Differs: D19 - none until it is set
 
     /// As the constructors of dispatcher.
     explicit async_chat(asyncore::channel_map* map = nullptr) : dispatcher(map) {}
@@ -56,12 +56,12 @@ public:
     /// Called with a part of a message.  `data` is valid for the call.
     /// Throws: NotImplementedError, unless overridden; as does found_terminator().
     virtual void collect_incoming_data(std::string_view data);
-    /// Called when the message that was collected is complete.
-    virtual void found_terminator();
     /// What an override of collect_incoming_data() may call: keeps the data for _get_data().
     void _collect_incoming_data(std::string_view data) { incoming.append(data); }
     /// Returns the data that was kept, and forgets it.
     std::string _get_data();
+    /// Called when the message that was collected is complete.
+    virtual void found_terminator();
 
     /// Sets what ends the next message: `none`, a number of bytes, or a delimiter.  0, empty bytes
     /// and none all mean that data is collected as it comes, and that found_terminator() is not
@@ -77,16 +77,18 @@ public:
     void handle_write() override;
     void handle_close() override;
 
-    /// Queues a copy of `data` in pieces of ac_out_buffer_size, and sends once.
+    /// Queues a copy of `data` in pieces of ac_out_buffer_size, and calls initiate_send(), unless
+    /// coalesce_ delays it.  Differs: D24 - Python keeps a reference to a bytearray.
     ///
     /// Hazard: if the peer is gone, handle_close() runs inside this call.
     virtual void push(std::string_view data);
     void push(std::nullptr_t) = delete;  // nor push(0): std::string_view would read from there
-    /// Queues a producer, and sends once.  A null pointer means: close the channel here.
-    virtual void push_with_producer(std::shared_ptr<producer> made);
+    /// Queues a producer, and calls initiate_send() as push() does.  A null pointer means: close the channel here.
+    virtual void push_with_producer(std::shared_ptr<producer> source);
     template <std::derived_from<producer> Producer>
-    void push_with_producer(Producer made) {
-        push_with_producer(std::shared_ptr<producer>(std::make_shared<Producer>(std::move(made))));
+    void push_with_producer(Producer source) {
+        push_with_producer(
+            std::shared_ptr<producer>(std::make_shared<Producer>(std::move(source))));
     }
     /// Bytes are a producer too: queues a copy of `data` in one piece.
     void push_with_producer(std::string_view data);
@@ -111,6 +113,8 @@ private:
     bool collect_until_(std::string_view data, terminator_t& wanted, std::size_t left_over,
                         const alive& still_here);
     void join_last_(std::string_view data);
+    void send_unless_parsing_();
+    void ask_producer_(std::shared_ptr<producer> first, const alive& still_here);
     void send_first_(const asyncore::held_bytes& first, const alive& still_here);
 };
 

@@ -34,11 +34,12 @@ std::vector<fifo::entry>& fifo::make_room() {
 }
 
 void fifo::appendleft(entry first) {
-    auto& entries = make_room();
-    if (queue_->head > 0) {
-        entries[--queue_->head] = std::move(first);
+    if (queue_ && queue_->head > 0) {
+        --queue_->head;
+        front() = std::move(first);
         return;
     }
+    auto& entries = make_room();
     unshare();
     entries.insert(entries.begin(), std::move(first));
 }

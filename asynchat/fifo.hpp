@@ -29,6 +29,7 @@ public:
     bool empty() const noexcept { return size() == 0; }
     explicit operator bool() const noexcept { return !empty(); }
 
+    // The next three, and del_first(), are for a queue that has such an entry.
     entry& operator[](std::size_t index) { return queue_->entries[queue_->head + index]; }
     entry& front() { return (*this)[0]; }
     entry& back() { return queue_->entries.back(); }

@@ -46,7 +46,7 @@ bool operator==(const terminator_t& a, const terminator_t& b) noexcept {
            a.number() == b.number() && a.delimiter() == b.delimiter();
 }
 
-terminator_t::found terminator_t::find_long(long_delimiter& wanted, std::string_view buffer,
+terminator_t::match terminator_t::find_long(long_delimiter& wanted, std::string_view buffer,
                                             std::size_t left_over) {
     // The bytes that the last call left over had matched, unless the buffer was edited since.
     const auto same = std::string_view(wanted.bytes).substr(0, left_over);

@@ -70,13 +70,13 @@ public:
     friend bool operator==(const terminator_t& a, const terminator_t& b) noexcept;
 
     /// Where the delimiter, or the beginning of it, stands in a buffer.
-    struct found {
+    struct match {
         std::size_t index;  // bytes that stand before it
         bool whole;         // false: the bytes from `index` on are its beginning, or there are none
     };
     /// Finds the first delimiter in `buffer`, or the beginning of one at the end.  This must be a
     /// delimiter that is not empty.  `left_over`: the last call left so many bytes at the front.
-    found find_in(std::string_view buffer, std::size_t left_over) {
+    match find_in(std::string_view buffer, std::size_t left_over) {
         if (auto* on_heap = std::get_if<std::unique_ptr<long_delimiter>>(&value_))
             return find_long(**on_heap, buffer, left_over);
         return find_short(delimiter(), buffer);
@@ -95,16 +95,18 @@ private:
     };
 
     void set(std::string_view delimiter);
-    static found find_short(std::string_view wanted, std::string_view buffer) {
-        for (std::size_t at = 0; (at = buffer.find(wanted[0], at)) != buffer.npos; ++at) {
+    static match find_short(std::string_view wanted, std::string_view buffer) {
+        auto at = buffer.find(wanted[0]);
+        while (at != buffer.npos) {
             const auto rest = buffer.substr(at, wanted.size());
             std::size_t same = 1;
             while (same < rest.size() && rest[same] == wanted[same]) ++same;
             if (same == rest.size()) return {at, same == wanted.size()};
+            at = buffer.find(wanted[0], at + 1);
         }
         return {buffer.size(), false};
     }
-    static found find_long(long_delimiter& wanted, std::string_view buffer, std::size_t left_over);
+    static match find_long(long_delimiter& wanted, std::string_view buffer, std::size_t left_over);
 
     std::variant<none_t, std::ptrdiff_t, short_delimiter, std::unique_ptr<long_delimiter>> value_;
 };

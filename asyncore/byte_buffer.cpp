@@ -21,7 +21,7 @@ byte_buffer& byte_buffer::operator=(std::string_view data) {
 void byte_buffer::move_and_append(std::string_view data) {
     constexpr std::size_t least = 128;
     const auto total = size() + data.size();
-    auto block = blocks::take();
+    auto block = small_blocks::take();
     if (block->memory.size() < total)
         block->memory.resize(std::max(block_ ? 2 * total : total, least));
     char* const bytes = block->memory.data();
@@ -36,7 +36,7 @@ void byte_buffer::move_and_append(std::string_view data) {
 void byte_buffer::adopt(std::string&& data) {
     release();
     if (data.empty()) return;
-    auto block = blocks::take();
+    auto block = small_blocks::take();
     block->memory = std::move(data);
     bytes_ = {block->memory.data(), block->memory.size()};
     block_ = block.release();

@@ -88,7 +88,7 @@ public:
 private:
     friend class held_bytes;
     friend class read_block;
-    using blocks = spares<byte_block>;
+    using small_blocks = spares<byte_block>;
 
     std::size_t offset() const noexcept {
         return static_cast<std::size_t>(bytes_.data() - block_->memory.data());
@@ -99,7 +99,8 @@ private:
     /// Moves to a block of its own, and appends `data` there.
     void move_and_append(std::string_view data);
     static void drop(byte_block* block) noexcept {
-        if (--block->users == 0) blocks::give(std::unique_ptr<byte_block>(block));
+        --block->users;
+        if (block->users == 0) small_blocks::give(std::unique_ptr<byte_block>(block));
     }
 
     std::string_view bytes_;
@@ -137,14 +138,15 @@ inline byte_buffer::byte_buffer(const held_bytes& held, std::size_t skipped) noe
 class read_block {
 public:
     explicit read_block(std::size_t size) : size_(size) {
-        auto block = blocks::take();
+        auto block = read_blocks::take();
         if (block->memory.size() < size) block->memory.resize(size);
         block_ = block.release();
         block_->users = 1;
     }
     /// A block that a buffer still uses is the buffer's from now on.
     ~read_block() {
-        if (--block_->users == 0) blocks::give(std::unique_ptr<byte_block>(block_));
+        --block_->users;
+        if (block_->users == 0) read_blocks::give(std::unique_ptr<byte_block>(block_));
     }
     read_block(const read_block&) = delete;
     read_block& operator=(const read_block&) = delete;
@@ -159,7 +161,7 @@ public:
     }
 
 private:
-    using blocks = spares<byte_block, SIZE_MAX - 32>;
+    using read_blocks = spares<byte_block, SIZE_MAX - 32>;
     byte_block* block_;
     std::size_t size_;
 };

@@ -50,7 +50,7 @@ public:
     bool accepting = false;
 
     /// Whether readable() and writable() must be asked on every turn, as Python does.  False is a
-    /// promise: what they answer changes only in hooks of this channel, in methods of the library,
+    /// promise (Differs: D14): what they answer changes only in hooks of this channel, in methods of the library,
     /// or where interest_changed_() is called.  spawn() gives that promise for a class that
     /// overrides neither of them; a class may give it itself.
     bool asked_every_turn_ = true;

@@ -67,14 +67,14 @@ void channel_map::put(entry& where, channel& value) {
     // Whatever asks for memory comes first here, too.
     if (where.value) left_.reserve(left_.size() + 1);
     if (!owned) borrow(value, where.fd);
-    release(where);
+    empty_out(where);
     where.serial = next_serial();
     where.value =
         owned ? std::move(owned) : std::shared_ptr<channel>(std::shared_ptr<void>(), &value);
 }
 
 /// Empties an entry.  An owned channel is kept until let_go().
-void channel_map::release(entry& left) {
+void channel_map::empty_out(entry& left) {
     if (!left.value) return;
     if (left.value.use_count() == 0) {
         end_borrowing(*left.value, left.fd);
@@ -87,7 +87,7 @@ void channel_map::release(entry& left) {
 bool channel_map::erase(int fd) {
     const auto at = place_of(fd);
     if (at == no_place) return false;
-    release(entries_[at]);
+    empty_out(entries_[at]);
     forget(entries_[at]);
     entries_[at].serial = 0;
     places_[static_cast<std::size_t>(fd + 1)] = 0;
@@ -165,14 +165,14 @@ platform::poller& channel_map::poller() {
     if (interrupt_ >= 0) made->watch(interrupt_, events::read);
     poller_ = std::move(made);
     forks_ = forks;
-    forget_all();
+    mark_untold();
     return *poller_;
 }
 
 void channel_map::use(std::string mechanism) {
     mechanism_ = std::move(mechanism);
     poller_.reset();
-    forget_all();
+    mark_untold();
 }
 
 void channel_map::watch_interrupt(int fd) {
@@ -190,7 +190,7 @@ void channel_map::forget(entry& left) noexcept {
 }
 
 /// Notes that the poller, which is new, watches nothing.
-void channel_map::forget_all() {
+void channel_map::mark_untold() {
     for (auto& each : entries_) each.told = events::none;
     ask_all();
 }

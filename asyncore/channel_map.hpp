@@ -98,12 +98,12 @@ private:
 
     place place_of(int fd) const noexcept;
     void put(entry& where, channel& value);
-    void release(entry& left);
+    void empty_out(entry& left);
     void let_go();
     void squeeze();
     platform::poller& poller();
     void forget(entry& left) noexcept;
-    void forget_all();
+    void mark_untold();
 
     // The dict.
     std::vector<entry> entries_;  // in the order of the map, erased entries between

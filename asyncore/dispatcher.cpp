@@ -100,7 +100,6 @@ void dispatcher::set_reuse_addr() {
 }
 
 bool dispatcher::readable() { return true; }
-
 bool dispatcher::writable() { return true; }
 
 void dispatcher::listen(int num) {
@@ -137,11 +136,11 @@ std::optional<std::pair<socket_t, address>> dispatcher::accept() {
     if (err == 0) return pair;
     if (err == EWOULDBLOCK || err == EAGAIN || err == ECONNABORTED) return std::nullopt;
     if (passing_errors.contains(err)) return std::nullopt;
-    if ((err == EMFILE || err == ENFILE) && platform::drop_connection(socket.fileno())) {
-        log_info("no descriptors left, a connection was dropped", "error");
-        return std::nullopt;
-    }
-    throw platform::os_error(err, "accept");
+    const bool none_left = err == EMFILE || err == ENFILE;
+    const bool dropped = none_left && platform::drop_connection(socket.fileno());
+    if (!dropped) throw platform::os_error(err, "accept");
+    log_info("no descriptors left, a connection was dropped", "error");
+    return std::nullopt;
 }
 
 // When the peer is gone, handle_close() runs inside the catch block: an override may look at the
@@ -260,11 +259,8 @@ void dispatcher::handle_error() {
 }
 
 void dispatcher::handle_expt() { log_info("unhandled incoming priority event", "warning"); }
-
 void dispatcher::handle_read() { log_info("unhandled read event", "warning"); }
-
 void dispatcher::handle_write() { log_info("unhandled write event", "warning"); }
-
 void dispatcher::handle_connect() { log_info("unhandled connect event", "warning"); }
 
 void dispatcher::handle_accept() {

@@ -69,7 +69,7 @@ public:
 
     ~dispatcher() override;
 
-    /// "<class listening|connected address at 0x...>"
+    /// "<class listening|connected address at 0x...>"  Differs: D20 - the class as C++ names it.
     virtual std::string repr() const;
 
     /// Enters the map (`map`, or else _map) under _fileno.
@@ -83,7 +83,7 @@ public:
     virtual void set_socket(socket_t sock, channel_map* map = nullptr);
     virtual void set_reuse_addr();
 
-    // Asked on every turn, unless asked_every_turn_ is false.
+    // Asked on every turn, unless asked_every_turn_ is false.  `accepting` is channel's.
 
     bool readable() override;
     bool writable() override;
@@ -113,7 +113,7 @@ public:
     /// Leaves the map and closes the socket.  Never destroys; may be called again.
     void close() override;
 
-    /// Writes to standard error, for hits.  Never throws.
+    /// Writes to standard error, for hits.  Differs: D21 - never throws.
     virtual void log(std::string_view message);
     /// Writes to standard output, unless `ignore_log_types` names the type.  Never throws.
     virtual void log_info(std::string_view message, std::string_view type = "info");

@@ -14,7 +14,6 @@ void dispatcher_with_send::initiate_send() {
 }
 
 void dispatcher_with_send::handle_write() { initiate_send(); }
-
 bool dispatcher_with_send::writable() { return !connected || !out_buffer.empty(); }
 
 std::size_t dispatcher_with_send::send(std::string_view data) {

@@ -1,3 +1,4 @@
+// Python: Lib/asyncore.py, _strerror(), _reraised_exceptions, compact_traceback().
 #include <asyncore/errors.hpp>
 
 #include <cstdlib>

@@ -1,4 +1,5 @@
-// Python's exceptions, and what asyncore says about them.
+// Python's exceptions, and what asyncore says about them.  Python: Lib/asyncore.py, _DISCONNECTED,
+// _strerror(), ExitNow, _reraised_exceptions (a tuple there) and compact_traceback().
 #pragma once
 
 #include <asyncore/platform/error.hpp>

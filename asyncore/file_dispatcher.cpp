@@ -16,7 +16,6 @@ file_wrapper::~file_wrapper() {
 }
 
 transfer file_wrapper::recv(std::span<char> buffer) { return platform::read_file(fd, buffer); }
-
 transfer file_wrapper::send(std::string_view data) { return platform::write_file(fd, data); }
 
 std::string file_wrapper::recv(std::size_t size) {

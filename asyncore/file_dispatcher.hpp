@@ -49,6 +49,7 @@ public:
     /// What Python's __init__ does, overrides included.  May be called again.
     void init(int fd, channel_map* map = nullptr);
 
+    /// As set_socket(), with a file_wrapper.  Python: set_file(fd), where fd.fileno() is asked first.
     virtual void set_file(int fd);
 };
 

@@ -10,13 +10,14 @@ using platform::events;
 
 namespace {
 
-/// Calls a hook.  The channel's handle_error() gets what it throws, except ExitNow and its kind.
-void guarded(channel& obj, void (channel::*hook)()) {
+/// Calls a method of the channel.  Its handle_error() gets what the method throws, except ExitNow and
+/// its kind.
+void guarded(channel& obj, void (channel::*method)()) {
     const alive still_here(obj);
     try {
-        (obj.*hook)();
+        (obj.*method)();
     } catch (...) {
-        // A channel that destroyed itself cannot handle what it then threw.
+        // Differs: D16 - a channel that destroyed itself cannot handle what it then threw.
         if (!still_here || _reraised_exception()) throw;
         obj.handle_error();
     }
@@ -25,9 +26,7 @@ void guarded(channel& obj, void (channel::*hook)()) {
 }  // namespace
 
 void read(channel& obj) { guarded(obj, &channel::handle_read_event); }
-
 void write(channel& obj) { guarded(obj, &channel::handle_write_event); }
-
 void _exception(channel& obj) { guarded(obj, &channel::handle_expt_event); }
 
 void readwrite(channel& obj, events flags) {
@@ -67,14 +66,14 @@ void select_turn(platform::timeout timeout, channel_map& map) {
     turn this_turn(map, delivery::select);
     this_turn.ask_and_tell();
     this_turn.wait(timeout);  // here the process sleeps
-    for (const auto& each : this_turn.events())
+    for (const auto& each : this_turn.ready())
         if (in_read_set(each)) this_turn.serve(each, read);
-    for (const auto& each : this_turn.events())
+    for (const auto& each : this_turn.ready())
         if (in_write_set(each)) this_turn.serve(each, write);
-    for (const auto& each : this_turn.events())
+    for (const auto& each : this_turn.ready())
         if (any(each.found & events::priority)) this_turn.serve(each, _exception);
-    for (const auto& each : this_turn.events())
-        if (any(each.found & events::invalid))
+    for (const auto& each : this_turn.ready())
+        if (any(each.found & events::invalid))  // Differs: D17
             this_turn.serve(each, [](channel& obj) { guarded(obj, &channel::handle_close); });
 }
 
@@ -84,35 +83,18 @@ void poll_turn(platform::timeout timeout, channel_map& map) {
     turn this_turn(map, delivery::poll);
     this_turn.ask_and_tell();
     this_turn.wait(timeout);  // here the process sleeps
-    for (const auto& each : this_turn.events())
+    for (const auto& each : this_turn.ready())
         this_turn.serve(each, [&](channel& obj) { readwrite(obj, each.found); });
 }
 
 /// The caller may have edited any channel by hand, so all channels are asked.  If the caller closed
 /// the last channel, no turn follows that would let go of it, so sweep() does.
-channel_map& begin(channel_map* map) {
+channel_map& begin_turns(channel_map* map) {
     auto& channels = map_or_default(map);
     channels.sweep();
     channels.ask_all();
     return channels;
 }
-
-}  // namespace
-
-void poll(platform::timeout timeout, channel_map* map) { select_turn(timeout, begin(map)); }
-
-void poll2(platform::timeout timeout, channel_map* map) { poll_turn(timeout, begin(map)); }
-
-void loop(platform::timeout timeout, bool use_poll, channel_map* map, std::optional<long> count) {
-    const auto poll_fun = use_poll ? poll_turn : select_turn;
-    auto& channels = begin(map);
-    while (channels && (!count || *count > 0)) {
-        poll_fun(timeout, channels);
-        if (count) --*count;
-    }
-}
-
-namespace {
 
 /// Calls close(), and swallows the errors that close_all() ignores.
 void close_ignoring(channel& obj, bool ignore_all) {
@@ -126,6 +108,18 @@ void close_ignoring(channel& obj, bool ignore_all) {
 }
 
 }  // namespace
+
+void poll(platform::timeout timeout, channel_map* map) { select_turn(timeout, begin_turns(map)); }
+void poll2(platform::timeout timeout, channel_map* map) { poll_turn(timeout, begin_turns(map)); }
+
+void loop(platform::timeout timeout, bool use_poll, channel_map* map, std::optional<long> count) {
+    const auto poll_fun = use_poll ? poll_turn : select_turn;
+    auto& channels = begin_turns(map);
+    while (channels && (!count || *count > 0)) {
+        poll_fun(timeout, channels);
+        if (count) --*count;
+    }
+}
 
 void close_all(channel_map* map, bool ignore_all) {
     auto& channels = map_or_default(map);

@@ -16,26 +16,27 @@ void write(channel& obj);
 void _exception(channel& obj);
 
 /// Calls the hooks for all of `flags`, one after the other, even when one of them closed the
-/// channel (but not when a hook destroyed it).  A std::system_error whose number is in _DISCONNECTED becomes a handle_close(), any
-/// other exception a handle_error().
+/// channel (but not when a hook destroyed it).  A std::system_error whose number is in
+/// _DISCONNECTED becomes a handle_close(), any other exception a handle_error().
 ///
 /// Python:  flags are those of select.poll(): POLLIN is events::read, and so on.
 void readwrite(channel& obj, platform::events flags);
 
-/// One turn, delivered as Python's select() loop does: read() for each readable channel, then write() for each
-/// writable one, then _exception() for each one with out-of-band data.  `timeout` is in seconds, a
-/// std::chrono duration, or std::nullopt; it is how long to wait when nothing is ready.  With an
-/// empty map it returns at once.
+/// One turn, delivered as Python's select() loop does: read() for each readable channel, then
+/// write() for each writable channel, then _exception() for each channel with out-of-band data.
+/// `timeout` is in seconds, a std::chrono duration, or std::nullopt; it is how long to wait when
+/// nothing is ready.  With an empty map it returns at once.
 void poll(platform::timeout timeout = 0.0, channel_map* map = nullptr);
 
 /// One turn, delivered as poll() would: readwrite() for one channel after the other.
 void poll2(platform::timeout timeout = 0.0, channel_map* map = nullptr);
+/// The same.
 inline void poll3(platform::timeout timeout = 0.0, channel_map* map = nullptr) {
     poll2(timeout, map);
 }
 
 /// Takes turns until the map is empty, or `count` turns.  `use_poll` picks the delivery: poll2()
-/// in place of poll().  It does not pick the mechanism, which is the map's.
+/// in place of poll().  Differs: D25 - it does not pick the mechanism, which is the map's.
 ///
 /// May be called again from a hook.
 /// Throws: what leaves a hook (ExitNow), handle_error() or a predicate; the map stays usable.
@@ -58,7 +59,7 @@ inline void loop(const loop_arguments& given) {
 void close_all(channel_map* map = nullptr, bool ignore_all = false);
 
 /// While one of these lives, a SIGINT makes the loop on `map` throw KeyboardInterrupt instead of
-/// killing the process.  Python has that built in.
+/// killing the process.  Differs: D23 - Python has that built in.
 class interrupt_on_sigint {
 public:
     explicit interrupt_on_sigint(channel_map* map = nullptr);

@@ -31,7 +31,8 @@ public:
         low_ = SIZE_MAX;
         high_ = 0;
     }
-    /// Calls `visit` with each place, the lowest first.  It may see what is added meanwhile.
+    /// Calls `visit` with each place, the lowest first.  Whether it is called with a place that it
+    /// adds itself is not defined.
     template <class Visit>
     void each(Visit visit) const {
         for (auto word = low_; word < high_; ++word)

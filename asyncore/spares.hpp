@@ -20,7 +20,8 @@ public:
 
     /// Keeps `used` for a later take(), or frees it.
     static void give(std::unique_ptr<Container> used) noexcept {
-        if (!used || count == most || (state != open && !opened())) return;
+        if (state == unopened) open_spares();
+        if (!used || count == most || state == closed) return;
         if (used->capacity() * sizeof(typename Container::value_type) > largest + 32) return;
         kept[count++] = used.release();
     }
@@ -33,12 +34,10 @@ private:
             while (count > 0) delete kept[--count];
         }
     };
-    static bool opened() noexcept {
-        if (state == closed) return false;
+    static void open_spares() noexcept {
         static thread_local const sweeper at_exit;
         static_cast<void>(at_exit);
         state = open;
-        return true;
     }
 
     // Plain data, which needs no check for whether it is initialised.

@@ -11,7 +11,7 @@
 namespace asyncore {
 
 turn::~turn() {
-    memory_->events.clear();
+    memory_->ready.clear();
     memory_->order.clear();  // for a wait that threw
     memories::give(std::move(memory_));
     --map_.turns_;
@@ -53,7 +53,7 @@ void turn::ask(place at) {
     const auto serial = entries[at].serial;
     auto& asked = *entries[at].value;
     const bool readable = asked.readable();
-    if (entries[at].serial != serial) return;  // it left the map, and may be destroyed
+    if (entries[at].serial != serial) return;  // Differs: D15 - it left the map, or is destroyed
     const bool writable = asked.writable();
     if (entries[at].serial != serial) return;
 
@@ -106,14 +106,14 @@ void turn::check() const {
 // --- Wait.
 
 void turn::wait(platform::timeout limit) {
-    map_.poller().wait(closed_.empty() ? limit : platform::timeout(0.0), memory_->ready);
+    map_.poller().wait(closed_.empty() ? limit : platform::timeout(0.0), memory_->reported);
 
     auto& order = memory_->order;
     const auto note = [&](place at, platform::events found) {
         map_.entries_[at].found = found;
         order.add(at);
     };
-    for (const auto& [fd, found] : memory_->ready) {
+    for (const auto& [fd, found] : memory_->reported) {
         if (fd == map_.interrupt_) {
             platform::forget_sigint();
             throw KeyboardInterrupt();
@@ -125,7 +125,7 @@ void turn::wait(platform::timeout limit) {
         if (stands(each)) note(each.at, each.found);
     order.each([&](place at) {
         const auto& entry = map_.entries_[at];
-        memory_->events.push_back({at, entry.serial, entry.told, entry.found});
+        memory_->ready.push_back({at, entry.serial, entry.told, entry.found});
     });
     order.clear();
 }

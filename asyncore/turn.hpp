@@ -34,22 +34,23 @@ public:
     /// Throws: what a predicate throws, and what the poller throws when it cannot be made.
     void ask_and_tell();
 
-    /// Sleeps in the poller until something is ready or `limit` has passed.
+    /// Sleeps in the poller until something is ready or `limit` has passed.  Differs: D18 - without
+    /// a limit it sleeps even where no channel wants anything.
     /// Throws: KeyboardInterrupt after a SIGINT, and what poller::wait() throws.
     void wait(platform::timeout limit);
 
     /// What the wait found, in the order of the map.
-    const std::vector<event>& events() const noexcept { return memory_->events; }
+    const std::vector<event>& ready() const noexcept { return memory_->ready; }
 
-    /// Calls `hook` with the channel of the event, then asks the channel again while it is in the
-    /// processor's cache.  Drops an event whose channel left the map after the wait.
-    template <class Hook>
-    void serve(const event& each, Hook hook) {
+    /// Calls `call` with the channel of the event, then asks the channel again while it is in the
+    /// processor's cache.  Differs: D4 - drops an event whose channel left the map after the wait.
+    template <class Call>
+    void serve(const event& each, Call call) {
         if (!stands(each)) return;
         auto& entry = map_.entries_[each.at];
         map_.served_ = entry.fd;
         try {
-            hook(*entry.value);
+            call(*entry.value);
         } catch (...) {
             map_.served_ = channel_map::no_descriptor;
             map_.ask_once_.add(each.at);
@@ -63,10 +64,10 @@ private:
     /// Memory of finished turns, which the next turn uses again.
     struct memory {
         using value_type = event;
-        std::vector<platform::ready> ready;
-        place_set order;  // sorts what is ready by place
-        std::vector<event> events;
-        std::size_t capacity() const noexcept { return events.capacity(); }
+        std::vector<platform::ready> reported;  // by the poller
+        place_set order;                        // sorts what was reported by place
+        std::vector<event> ready;               // the same in the order of the map
+        std::size_t capacity() const noexcept { return ready.capacity(); }
     };
     using memories = spares<memory, SIZE_MAX - 32>;
 

@@ -16,7 +16,7 @@ namespace asyncore::platform {
 namespace {
 
 /// A path as Python shows it.  There an abstract name is bytes.
-std::string quoted(std::string_view path) {
+std::string path_repr(std::string_view path) {
     return path.starts_with('\0') ? bytes_repr(path) : str_repr(path);
 }
 
@@ -32,10 +32,20 @@ address::kernel_form unix_form(std::string_view path) {
     const bool abstract = path.empty() || path.starts_with('\0');
     // A path needs room for the zero byte that ends it; an abstract name does not.
     if (path.size() + !abstract > sizeof name.sun_path)
-        throw std::invalid_argument("AF_UNIX path too long: " + quoted(path));
+        throw std::invalid_argument("AF_UNIX path too long: " + path_repr(path));
     name.sun_family = AF_UNIX;
     std::memcpy(name.sun_path, path.data(), path.size());
     form.length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size() + !abstract);
+    return form;
+}
+
+address::kernel_form ipv4_form(in_addr_t host, std::uint16_t port) {
+    address::kernel_form form;
+    auto& in = reinterpret_cast<sockaddr_in&>(form.name);
+    in.sin_family = AF_INET;
+    in.sin_addr.s_addr = host;
+    in.sin_port = htons(port);
+    form.length = sizeof in;
     return form;
 }
 
@@ -125,9 +135,9 @@ std::string address::path() const { return kind_ == kind::path ? long_->text : "
 
 std::string address::repr() const {
     if (kind_ == kind::none) return "None";
-    if (kind_ == kind::path) return quoted(long_->text);
+    if (kind_ == kind::path) return path_repr(long_->text);
     if (kind_ != kind::host_with_scope) return host() + ":" + std::to_string(port_);
-    return "(" + quoted(long_->text) + ", " + std::to_string(port_) + ", " +
+    return "(" + path_repr(long_->text) + ", " + std::to_string(port_) + ", " +
            std::to_string(long_->flowinfo) + ", " + std::to_string(long_->scope_id) + ")";
 }
 
@@ -138,15 +148,9 @@ address::kernel_form address::resolve(int family) const {
                                     std::to_string(family));
     if (kind_ == kind::path) return unix_form(long_->text);
 
-    if (family == AF_INET && (kind_ == kind::ipv4 || long_->text == "<broadcast>")) {
-        kernel_form form;
-        auto& in = reinterpret_cast<sockaddr_in&>(form.name);
-        in.sin_family = AF_INET;
-        in.sin_addr.s_addr = kind_ == kind::ipv4 ? ipv4_ : htonl(INADDR_BROADCAST);
-        in.sin_port = htons(port_);
-        form.length = sizeof in;
-        return form;
-    }
+    if (family == AF_INET && kind_ == kind::ipv4) return ipv4_form(ipv4_, port_);
+    if (family == AF_INET && long_->text == "<broadcast>")
+        return ipv4_form(htonl(INADDR_BROADCAST), port_);
     auto form = look_up(host(), family);
     if (form.name.ss_family == AF_INET6) {
         auto& in = reinterpret_cast<sockaddr_in6&>(form.name);

@@ -49,14 +49,15 @@ public:
 
     friend bool operator==(const address& a, const address& b) { return a.repr() == b.repr(); }
 
-    /// The form that the kernel takes, for a socket of this family.  Looks names up.  AF_UNSPEC
-    /// takes the first family that is found, which is then name.ss_family.
-    /// Throws: std::system_error (EADDRNOTAVAIL with the resolver's message for an unknown name),
-    ///         std::invalid_argument if the family cannot have such an address.
+    /// The form that the kernel takes.
     struct kernel_form {
         sockaddr_storage name{};
         socklen_t length = 0;
     };
+    /// The form of this address for a socket of this family.  Looks names up.  AF_UNSPEC takes the
+    /// first family that is found, which is then name.ss_family.
+    /// Throws: std::system_error (EADDRNOTAVAIL with the resolver's message for an unknown name),
+    ///         std::invalid_argument if the family cannot have such an address.
     kernel_form resolve(int family) const;
 
 private:

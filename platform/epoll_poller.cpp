@@ -34,7 +34,7 @@ public:
 
     void watch(int fd, events interest) override {
         const auto index = static_cast<std::size_t>(fd);
-        std::erase_if(files_, [fd](const ready& file) { return file.fd == fd; });
+        std::erase_if(always_, [fd](const ready& file) { return file.fd == fd; });
         if (index >= registered_.size()) {
             if (interest == events::none) return;
             registered_.resize(index + 1);
@@ -45,7 +45,7 @@ public:
         registration wanted{interest, known ? registered_[index].serial : ++last_serial_};
         const int error = add_or_modify(fd, known, wanted);
         if (error != 0 && known) forget(fd);
-        if (error == EPERM) return watch_file(fd, interest);
+        if (error == EPERM) return watch_always(fd, interest);
         if (error != 0) throw os_error(error, "epoll_ctl");
         if (!known) ++count_;
         registered_[index] = wanted;
@@ -56,13 +56,13 @@ public:
 protected:
     bool wait_once(timeout limit, std::vector<ready>& found) override {
         make_room();
-        const int wait = files_.empty() ? limit.milliseconds() : 0;
+        const int wait = always_.empty() ? limit.milliseconds() : 0;
         const int count =
             ::epoll_wait(kernel_.get(), room_.get(), static_cast<int>(room_size_), wait);
         if (count < 0 && errno == EINTR) return false;
         if (count < 0) throw_errno("epoll_wait");
         const bool ghosts = collect(static_cast<std::size_t>(count), found);
-        found.insert(found.end(), files_.begin(), files_.end());
+        found.insert(found.end(), always_.begin(), always_.end());
         if (!ghosts) return true;
         const bool left = leave_ghosts();
         return !left || !found.empty();  // where only ghosts reported, the wait goes on
@@ -89,9 +89,9 @@ private:
         return control(known ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, wanted);
     }
 
-    void watch_file(int fd, events interest) {
+    void watch_always(int fd, events interest) {
         const auto sides = interest & (events::read | events::write);
-        if (any(sides)) files_.push_back({fd, sides});
+        if (any(sides)) always_.push_back({fd, sides});
     }
 
     void forget(int fd) {
@@ -140,8 +140,8 @@ private:
     unique_fd kernel_;
     std::vector<registration> registered_;  // by descriptor
     std::uint32_t last_serial_ = 0;
-    std::size_t count_ = 0;     // how many descriptors are registered
-    std::vector<ready> files_;  // regular files, which are always ready
+    std::size_t count_ = 0;      // how many descriptors are registered
+    std::vector<ready> always_;  // regular files: they are always ready
     std::unique_ptr<epoll_event[]> room_;
     std::size_t room_size_ = 0;
 };

@@ -56,7 +56,8 @@ int catch_sigint() {
     if (ends[0] < 0) open_pipe();
     struct sigaction action {};
     action.sa_handler = write_a_byte;
-    if (catchers++ == 0) ::sigaction(SIGINT, &action, &before);
+    if (catchers == 0) ::sigaction(SIGINT, &action, &before);
+    ++catchers;
     return ends[0];
 }
 
@@ -67,7 +68,8 @@ void forget_sigint() {
 }
 
 void release_sigint() {
-    if (--catchers > 0) return;
+    --catchers;
+    if (catchers > 0) return;
     ::sigaction(SIGINT, &before, nullptr);
     forget_sigint();
 }

@@ -22,6 +22,8 @@
 #include <asyncore/platform/unique_fd.hpp>
 
 #include <algorithm>
+#include <array>
+#include <span>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -59,6 +61,35 @@ constexpr events from_kernel(const struct ::kevent& entry) {
     if (!(entry.flags & EV_EOF)) return what;
     // This may be a hang-up: wait_once() asks poll(2).
     return what == events::priority ? events::hangup : what | events::hangup;
+}
+
+struct changes {
+    std::array<struct ::kevent, 3> list;
+    int count = 0;
+
+    void put(int fd, filter which, events before, events interest) {
+        const bool wanted = any(interest & meaning(which));
+        if (!wanted && !any(before & meaning(which))) return;
+        list[static_cast<std::size_t>(count)] = change(fd, which, wanted);
+        ++count;
+    }
+};
+
+/// What leads from the filters for `before` to the filters for `interest`.
+changes changes_for(int fd, events before, events interest, [[maybe_unused]] bool device) {
+    changes all;
+    all.put(fd, EVFILT_READ, before, interest);
+#ifdef NOTE_LOWAT
+    if (device && all.count == 1) {
+        all.list[0].fflags = NOTE_LOWAT;
+        all.list[0].data = 1;
+    }
+#endif
+    all.put(fd, EVFILT_WRITE, before, interest);
+#ifdef EVFILT_EXCEPT
+    all.put(fd, EVFILT_EXCEPT, before, interest);
+#endif
+    return all;
 }
 
 mode_t mode_of(int fd) {
@@ -121,34 +152,17 @@ protected:
     }
 
 private:
-    /// Adds the filters that are wanted and removes those that are not, in one call.
-    void sync(int fd, events before, events interest, [[maybe_unused]] bool device) {
-        struct ::kevent changes[3];
-        int count = 0;
-        const auto put = [&](filter which) {
-            const bool wanted = any(interest & meaning(which));
-            if (wanted || any(before & meaning(which)))
-                changes[count++] = change(fd, which, wanted);
-        };
-        put(EVFILT_READ);
-#ifdef NOTE_LOWAT
-        if (device && count == 1) {
-            changes[0].fflags = NOTE_LOWAT;
-            changes[0].data = 1;
-        }
-#endif
-        put(EVFILT_WRITE);
-#ifdef EVFILT_EXCEPT
-        put(EVFILT_EXCEPT);
-#endif
+    /// Adds the filters that are wanted and removes the filters that are not, in one call.
+    void sync(int fd, events before, events interest, bool device) {
+        auto [list, count] = changes_for(fd, before, interest, device);
         if (count == 0) return;
         const not_cancelled meanwhile;  // a thread is not cancelled while it forgets a descriptor
-        count = ::kevent(kernel_.get(), changes, count, changes, count, nullptr);
+        count = ::kevent(kernel_.get(), list.data(), count, list.data(), count, nullptr);
         if (interest == events::none) return;
         if (count < 0) throw_errno("kevent");
-        for (int i = 0; i < count; ++i)
-            if (changes[i].data != 0 && any(interest & meaning(changes[i].filter)))
-                refused(fd, meaning(changes[i].filter), static_cast<int>(changes[i].data));
+        for (const auto& each : std::span(list).first(static_cast<std::size_t>(count)))
+            if (each.data != 0 && any(interest & meaning(each.filter)))
+                refused(fd, meaning(each.filter), static_cast<int>(each.data));
     }
 
     /// A filter could not be added.

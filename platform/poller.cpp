@@ -65,8 +65,8 @@ void poller::wait(timeout limit, std::vector<ready>& found) {
         return;
     }
     const auto start = clock::now();
-    auto left = limit;
-    while (!wait_once(left, found)) left = limit.after(clock::now() - start);
+    auto remaining = limit;
+    while (!wait_once(remaining, found)) remaining = limit.after(clock::now() - start);
 }
 
 unsigned fork_count() noexcept {

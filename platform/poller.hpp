@@ -81,8 +81,8 @@ const std::vector<std::string_view>& poller_names();
 /// Throws: std::invalid_argument for a name that this system does not have.
 std::unique_ptr<poller> make_poller(std::string_view name = {});
 
-/// How many forks lie between the start of the program and this process.  An epoll or kqueue
-/// descriptor that was made before the last fork belongs to the parent process.
+/// How often fork(2) has made a new process on the way from the start of the program to this
+/// process.  A poller that was made when the count was lower is the parent process's.
 unsigned fork_count() noexcept;
 
 }  // namespace asyncore::platform

@@ -10,6 +10,8 @@
 #include <asyncore/platform/error.hpp>
 #include <asyncore/platform/pollers.hpp>
 
+#include <bit>
+
 #include <fcntl.h>
 #include <sys/select.h>
 
@@ -57,16 +59,7 @@ protected:
             return false;
         }
         if (count < 0) throw_errno("select");
-        for (int fd = 0; fd < end_ && count > 0; ++fd) {
-            auto what = events::none;
-            if (FD_ISSET(fd, &answer.read)) what |= events::read;
-            if (FD_ISSET(fd, &answer.write)) what |= events::write;
-            if (FD_ISSET(fd, &answer.priority)) what |= events::priority;
-            if (what == events::none) continue;
-            found.push_back({fd, what});
-            count -=
-                any(what & events::read) + any(what & events::write) + any(what & events::priority);
-        }
+        collect(answer, count, found);
         const bool some = !found.empty();
         ask_poll(found, events::read | events::write);
         return !some || !found.empty();
@@ -88,6 +81,19 @@ private:
         if (!limit.forever()) tv = limit.timeval();
         return ::select(end_, &answer.read, &answer.write, &answer.priority,
                         limit.forever() ? nullptr : &tv);
+    }
+
+    /// Adds what select(2) answered to `found`: `count` bits in the three sets.
+    void collect(const sets& answer, int count, std::vector<ready>& found) const {
+        for (int fd = 0; fd < end_ && count > 0; ++fd) {
+            auto what = events::none;
+            if (FD_ISSET(fd, &answer.read)) what |= events::read;
+            if (FD_ISSET(fd, &answer.write)) what |= events::write;
+            if (FD_ISSET(fd, &answer.priority)) what |= events::priority;
+            if (what == events::none) continue;
+            found.push_back({fd, what});
+            count -= std::popcount(static_cast<unsigned>(what));
+        }
     }
 
     /// Moves the closed descriptors from the sets into `found`.

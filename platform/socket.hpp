@@ -41,10 +41,12 @@ public:
     virtual address getpeername() const;
 };
 
-/// An owning, movable socket, non-blocking and close-on-exec from the start.  An empty socket has
-/// the descriptor -1, and every call on it fails with EBADF, as on a closed socket in Python.
+/// Owns a socket, and can be moved.  The socket is non-blocking and close-on-exec from the start.
+/// An empty object has the descriptor -1, and every call on it fails with EBADF, as on a closed
+/// socket in Python.
 ///
-/// Throws: std::system_error, from every method that returns no `transfer` and no error number.
+/// A method that returns a `transfer` or an error number throws nothing for an error of the system.
+/// Every other method throws std::system_error.
 class socket {
 public:
     socket() noexcept = default;

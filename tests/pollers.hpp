@@ -56,19 +56,19 @@ using answer = std::map<int, events>;
 
 /// A poller of the mechanism that ASYNCORE_POLLER names.
 struct polling {
-    std::unique_ptr<platform::poller> waiter = platform::make_poller();
+    std::unique_ptr<platform::poller> poller = platform::make_poller();
 
-    bool is(std::string_view name) const { return waiter->name() == name; }
+    bool is(std::string_view name) const { return poller->name() == name; }
     /// epoll and kqueue have a descriptor, and the kernel keeps the set of what is watched.
     bool kernel_keeps_the_set() const { return is("epoll") || is("kqueue"); }
 
-    void watch(int fd, events interest) { waiter->watch(fd, interest); }
+    void watch(int fd, events interest) { poller->watch(fd, interest); }
     void watch(const platform::socket& sock, events interest) { watch(sock.fileno(), interest); }
     void watch(const platform::unique_fd& fd, events interest) { watch(fd.get(), interest); }
 
     answer wait(platform::timeout limit = 0.0) {
         std::vector<platform::ready> found;
-        waiter->wait(limit, found);
+        poller->wait(limit, found);
         answer by_descriptor;
         for (const auto& each : found) by_descriptor[each.fd] |= each.what;
         CHECK(by_descriptor.size() == found.size());  // an entry per descriptor

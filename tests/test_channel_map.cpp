@@ -261,7 +261,7 @@ TEST_CASE_FIXTURE(fixture, "channel_map: a listener that is only writable is not
         asyncore::turn turn(map, use_poll ? asyncore::delivery::poll : asyncore::delivery::select);
         turn.ask_and_tell();
         turn.wait(0.0);
-        CHECK(turn.events().empty());
+        CHECK(turn.ready().empty());
     }
 }
 

@@ -260,15 +260,15 @@ TEST_CASE("D13 accept survives the lack of descriptors, and connections that cam
         if (s.said != "error: no descriptors left, a connection was dropped") ::_exit(4);
         // The loop does not spin: no connection waits any more, so the listener is not readable.
         std::vector<asyncore::platform::ready> found;
-        auto waiter = asyncore::platform::make_poller("poll");
-        waiter->watch(s._fileno, asyncore::platform::events::read);
-        waiter->wait(0.0, found);
+        auto poller = asyncore::platform::make_poller("poll");
+        poller->watch(s._fileno, asyncore::platform::events::read);
+        poller->wait(0.0, found);
         ::_exit(found.empty() ? 0 : 3);
     };
     CHECK(status_of(+work) == 0);
 }
 
-TEST_CASE("D14 predicates that nobody overrides are not asked on every turn") {
+TEST_CASE("D14 predicates that a class does not override are not asked on every turn") {
     struct counting : chat {
         using chat::chat;
         int asked = 0;
@@ -431,7 +431,7 @@ TEST_CASE("D21 logging never throws") {
     CHECK(status_of(+work) == 0);
 }
 
-TEST_CASE("D22 a write to a pipe that nobody reads is EPIPE") {
+TEST_CASE("D22 a write to a pipe without a reader is EPIPE") {
     static constexpr auto work = [] {
         int ends[2];
         if (::pipe(ends) != 0) ::_exit(1);

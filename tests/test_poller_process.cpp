@@ -129,7 +129,7 @@ TEST_CASE_FIXTURE(polling, "fork: a child's poller leaves the parent's poller al
         // The parent's poller is destroyed here, and closes no descriptor that was reused since.
         std::vector<unique_fd> others;
         for (int i = 0; i < 10; ++i) others.push_back(duplicate(a.fileno(), 0));
-        waiter.reset();
+        poller.reset();
         for (const auto& each : others)
             if (::fcntl(each.get(), F_GETFD) < 0) return false;
         own.watch(a, writes);

@@ -81,7 +81,7 @@ TEST_CASE_FIXTURE(polling,
 
 TEST_CASE_FIXTURE(polling, "poller: wait() clears what an earlier wait has found") {
     std::vector<ready> found{{7, reads}, {8, writes}};
-    waiter->wait(0.0, found);
+    poller->wait(0.0, found);
     CHECK(found.empty());
 }
 

@@ -1,5 +1,6 @@
 // platform/poller.hpp: what is watched, and what becomes of it when a descriptor is closed,
 // duplicated or reused.
+#include "failing_calls.hpp"
 #include "pollers.hpp"
 
 #include <asyncore/platform/poller.hpp>
@@ -248,4 +249,29 @@ TEST_CASE_FIXTURE(polling, "poller: only select refuses a descriptor of FD_SETSI
     CHECK(wait() == answer{{last.get(), reads}, {beyond.get(), reads}});
     watch(last, none);
     CHECK(wait() == answer{{beyond.get(), reads}});
+}
+
+TEST_CASE_FIXTURE(polling,
+                  "poller: a watch() that the system refuses (ENOMEM) forgets the descriptor") {
+    auto [a, b] = socket_t::pair();
+    pipe_ends ends;
+    watch(a, reads);
+    watch(ends.read, reads);
+    bool refused = false;
+    {
+        const failing_epoll_ctl failing(a.fileno(), ENOMEM);
+        try {
+            watch(a, all);
+        } catch (const std::system_error& error) {
+            refused = error.code().value() == ENOMEM;
+        }
+    }
+    CHECK(refused == kernel_keeps_the_set());  // the stand-in for kqueue uses epoll
+    b.send("x");
+    put(ends.write.get(), "x");
+    const auto pipe_reads = answer{{ends.read.get(), reads}};
+    const auto both = answer{{a.fileno(), reads | writes}, {ends.read.get(), reads}};
+    CHECK(wait() == (refused ? pipe_reads : both));
+    watch(a, reads);
+    CHECK(wait() == answer{{a.fileno(), reads}, {ends.read.get(), reads}});
 }

@@ -216,6 +216,38 @@ TEST_CASE("promise: the checked mode throws for a broken promise") {
         true, [](liar& c) { c.writes = c.accepting = true; }, nullptr, nothing));
 }
 
+TEST_CASE("promise: the checked mode survives a predicate that edits the map") {
+    struct editor : plain {
+        using plain::plain;
+        std::function<void()> edit;
+        bool readable() override {
+            if (edit) std::exchange(edit, nullptr)();
+            return true;
+        }
+    };
+    channel_map map;
+    map.check_promises = true;
+    auto [a, peer_a] = socket_t::pair();
+    auto [b, peer_b] = socket_t::pair();
+    const auto first = asyncore::spawn<editor>(std::move(a), &map);
+    const auto second = asyncore::spawn<editor>(std::move(b), &map);
+    first->asked_every_turn_ = second->asked_every_turn_ = false;
+    const auto turn_in_the_map = [&] { asyncore::loop(0.0, false, &map, 1); };
+    turn_in_the_map();
+    bool nested = false;
+    // loop() asks every channel once, and so a promise is checked in its second turn.
+    first->edit = [&] {
+        first->edit = [&] {
+            nested = true;
+            turn_in_the_map();
+            map.clear();
+        };
+    };
+    asyncore::loop(0.0, false, &map, 2);
+    CHECK(nested);
+    CHECK(map.empty());
+}
+
 TEST_CASE("promise: ASYNCORE_CHECK in the environment turns on the checked mode") {
     CHECK(channel_map().check_promises == (std::getenv("ASYNCORE_CHECK") != nullptr));
 }
