@@ -80,7 +80,7 @@ void async_chat::handle_read() {
     const auto left_over = ac_in_buffer.size();
     block.append_to(ac_in_buffer, count);
     parse_(left_over, still_here);
-    if (still_here && coalesce_ && !parsing_ && !producer_fifo.empty()) initiate_send();
+    if (still_here && coalesce_ && !parsing_ && !producer_fifo.empty()) send_and_check_();
     if (still_here) release_idle_memory_();
 }
 
@@ -167,14 +167,16 @@ void async_chat::push(std::string_view data) {
     } else {
         producer_fifo.append_bytes(data);
     }
-    initiate_send();
+    queued_at_most_ += data.size();
+    send_and_check_();
 }
 
 /// Adds to the last bytes of the queue, so that one send() takes both.
 inline void async_chat::join_last_(std::string_view data) {
     auto* last = producer_fifo.empty() ? nullptr : std::get_if<byte_buffer>(&producer_fifo.back());
-    if (last && !last->shared()) last->append(data);  // shared: a send() of it is under way
-    else push_with_producer(data);
+    if (!last || last->shared()) return push_with_producer(data);  // a send() of it is under way
+    last->append(data);
+    queued_at_most_ += data.size();
 }
 
 void async_chat::push_with_producer(std::shared_ptr<producer> source) {
@@ -185,16 +187,39 @@ void async_chat::push_with_producer(std::shared_ptr<producer> source) {
 
 void async_chat::push_with_producer(std::string_view data) {
     producer_fifo.append_bytes(data);
+    queued_at_most_ += data.size();
     send_unless_parsing_();
 }
 
 inline void async_chat::send_unless_parsing_() {
     if (coalesce_ && parsing_) interest_changed_();
-    else initiate_send();
+    else send_and_check_();
+}
+
+inline void async_chat::send_and_check_() {
+    if (queue_limit_ == 0) return initiate_send();
+    const alive still_here(*this);
+    initiate_send();
+    if (!still_here || queued_at_most_ <= queue_limit_) return;
+    queued_at_most_ = producer_fifo.bytes();
+    if (queued_at_most_ > queue_limit_) handle_queue_limit_();
+}
+
+void async_chat::handle_queue_limit_() {
+    const alive still_here(*this);
+    log_info("the peer does not read, " + std::to_string(queued_at_most_) + " bytes are queued",
+             "error");
+    if (still_here) handle_close();
 }
 
 bool async_chat::readable() { return true; }
 bool async_chat::writable() { return !producer_fifo.empty() || !connected; }
+
+void async_chat::handle_eof_() {
+    if (!finish_sending_ || producer_fifo.empty()) return handle_close();
+    _map->stop_reading(_fileno);
+    close_when_done();
+}
 
 void async_chat::close_when_done() {
     producer_fifo.append(none);

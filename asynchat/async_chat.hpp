@@ -24,6 +24,7 @@ public:
     /// Class attributes: what a new object starts with.  Differs: D1 - 4096, as the manual says.
     [[gnu::visibility("default")]] static inline std::uint32_t default_ac_in_buffer_size = 4096;
     [[gnu::visibility("default")]] static inline std::uint32_t default_ac_out_buffer_size = 4096;
+    [[gnu::visibility("default")]] static inline std::size_t default_queue_limit_ = 0;
     /// Differs: D8 - they are there, and do nothing: C++ strings are bytes.
     static constexpr bool use_encoding = false;
     static constexpr const char* encoding = "latin-1";
@@ -32,12 +33,19 @@ public:
     /// whatever its size.  Off: push() sends at once, as in Python.
     bool coalesce_ = false;
 
+    /// Whether handle_close() waits, when the peer has ended its side, until the queue has been sent.
+    /// Off: it is called at once, as in Python, and the default one drops the queue.
+    bool finish_sending_ = false;
+
 private:
     bool parsing_ = false;  // whether a push() waits for the end of the read, if coalesce_
 
 public:
     std::uint32_t ac_in_buffer_size = default_ac_in_buffer_size;    // most bytes in one recv()
     std::uint32_t ac_out_buffer_size = default_ac_out_buffer_size;  // most bytes in one send()
+
+    /// How many bytes may wait in the queue, without what producers have not made yet.  0: any number.
+    std::size_t queue_limit_ = default_queue_limit_;
 
     asyncore::byte_buffer
         ac_in_buffer;                // not delivered yet; shrinks before each found_terminator()
@@ -95,16 +103,23 @@ public:
 
     bool readable() override;
     bool writable() override;
+    void handle_eof_() override;
 
     /// Has handle_close() called when everything that is queued now has been sent.  If the queue is
     /// empty, that is in the next turn.
     virtual void close_when_done();
+    /// More than queue_limit_ bytes wait, after a push() that sent what it could: the peer does not
+    /// read.  Logs, and calls handle_close().
+    virtual void handle_queue_limit_();
     /// Sends from the queue, with at most one send().
     virtual void initiate_send();
     /// Forgets what was received and what is queued.  Meant for emergencies.
     virtual void discard_buffers();
 
 private:
+    std::size_t queued_at_most_ =
+        0;  // bytes in the queue, without what was sent since the last count
+
     using alive = asyncore::alive;
     void release_idle_memory_();
     void parse_(std::size_t left_over, const alive& still_here);
@@ -114,6 +129,7 @@ private:
                         const alive& still_here);
     void join_last_(std::string_view data);
     void send_unless_parsing_();
+    void send_and_check_();
     void ask_producer_(std::shared_ptr<producer> first, const alive& still_here);
     void send_first_(const asyncore::held_bytes& first, const alive& still_here);
 };

@@ -33,6 +33,14 @@ std::vector<fifo::entry>& fifo::make_room() {
     return queue_->entries;
 }
 
+std::size_t fifo::bytes() const noexcept {
+    std::size_t total = 0;
+    for (std::size_t i = 0; i < size(); ++i)
+        if (const auto* each = std::get_if<byte_buffer>(&queue_->entries[queue_->head + i]))
+            total += each->size();
+    return total;
+}
+
 void fifo::appendleft(entry first) {
     if (queue_ && queue_->head > 0) {
         --queue_->head;

@@ -26,6 +26,8 @@ public:
     ~fifo() { clear(); }
 
     std::size_t size() const noexcept { return queue_ ? queue_->size() : 0; }
+    /// How many bytes there are, without what producers have not made yet.
+    std::size_t bytes() const noexcept;
     bool empty() const noexcept { return size() == 0; }
     explicit operator bool() const noexcept { return !empty(); }
 

@@ -44,6 +44,8 @@ void channel_map::set(int fd, channel& value) {
     // Whatever asks for memory comes first: if there is none, the map stays as it was.
     const auto index = static_cast<std::size_t>(fd + 1);
     if (index >= places_.size()) places_.resize(index + 1);
+    const auto most_left = left_.size() + live_ + 1;  // if each owned channel leaves
+    if (left_.capacity() < most_left) left_.reserve(2 * most_left);
     auto at = place_of(fd);
     const bool is_new = at == no_place;
     if (is_new) {
@@ -52,6 +54,7 @@ void channel_map::set(int fd, channel& value) {
         entries_.emplace_back().fd = fd;  // like an erased entry, as long as it has no value
     }
     ask_once_.add(at);
+    ask_always_.make_room(at);
     put(entries_[at], value);
     forget(entries_[at]);  // the descriptor may be another file now
     if (!is_new) return;
@@ -64,8 +67,6 @@ void channel_map::put(entry& where, channel& value) {
     auto owned = value.weak_from_this().lock();
     const bool same_owner = (owned != nullptr) == (where.value.use_count() > 0);
     if (where.value.get() == &value && same_owner) return;
-    // Whatever asks for memory comes first here, too.
-    if (where.value) left_.reserve(left_.size() + 1);
     if (!owned) borrow(value, where.fd);
     empty_out(where);
     where.serial = next_serial();
@@ -136,7 +137,8 @@ void channel_map::sweep() {
 
 /// Lets go of the channels that left.  Their destructors are the user's, and may edit this map.
 void channel_map::let_go() {
-    if (!left_.empty()) static_cast<void>(std::exchange(left_, {}));
+    for (std::size_t i = 0; i < left_.size(); ++i) static_cast<void>(std::move(left_[i]).reset());
+    left_.clear();
     squeeze();
 }
 
@@ -161,18 +163,31 @@ void channel_map::ask_all() {
 platform::poller& channel_map::poller() {
     const auto forks = platform::fork_count();
     if (poller_ && forks_ == forks) return *poller_;
+    renew_poller();
+    return *poller_;
+}
+
+/// Makes a poller that watches what the last one watched.
+void channel_map::renew_poller() {
     auto made = platform::make_poller(mechanism_);
     if (interrupt_ >= 0) made->watch(interrupt_, events::read);
     poller_ = std::move(made);
-    forks_ = forks;
-    mark_untold();
-    return *poller_;
+    forks_ = platform::fork_count();
+    for (place at = 0; at < entries_.size(); ++at) {
+        auto& watched = entries_[at];
+        if (watched.told == events::none) continue;
+        try {
+            poller_->watch(watched.fd, watched.told);
+        } catch (...) {
+            watched.told = events::none;
+            ask_once_.add(at);  // the next turn finds out why
+        }
+    }
 }
 
 void channel_map::use(std::string mechanism) {
     mechanism_ = std::move(mechanism);
     poller_.reset();
-    mark_untold();
 }
 
 void channel_map::watch_interrupt(int fd) {
@@ -187,12 +202,7 @@ void channel_map::forget(entry& left) noexcept {
     if (left.told != events::none && poller_ && forks_ == platform::fork_count())
         poller_->watch(left.fd, events::none);
     left.told = events::none;
-}
-
-/// Notes that the poller, which is new, watches nothing.
-void channel_map::mark_untold() {
-    for (auto& each : entries_) each.told = events::none;
-    ask_all();
+    left.masked = events::none;
 }
 
 }  // namespace asyncore

@@ -6,14 +6,23 @@
 #include <asyncore/place_set.hpp>
 #include <asyncore/platform/poller.hpp>
 
+#include <algorithm>
+#include <array>
+#include <chrono>
 #include <concepts>
 #include <cstdint>
 #include <cstdlib>
+#include <functional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 namespace asyncore {
+
+/// What can go wrong without one channel to blame, and what makes a listener rest.
+enum class fault { wait, watch, accept, descriptors };
+inline constexpr std::size_t faults = 4;
 
 /// A dict of channels.  Edit it as you like, from hooks too: the next turn sees it.  One thread
 /// uses a map at a time; the rule for threads is a loop for each, on a map of its own.
@@ -70,6 +79,30 @@ public:
     void watch_interrupt(int fd);
     bool watches_interrupt() const noexcept { return interrupt_ >= 0; }
 
+    // What the library does where Python's server would end, spin or go deaf; see hardening.cpp.
+
+    using clock = std::chrono::steady_clock;
+    static constexpr auto never = clock::time_point::max();
+
+    /// Whether this map does exactly what Python does, also where that ends a server.  The default is
+    /// whether the environment has ASYNCORE_EXACT, and it is not 0.
+    bool exact = asked_to_be_exact();
+    /// Gets a line about each fault that no channel can report, at most one a second for each cause.
+    /// The default prints it to standard output, as dispatcher::log_info() does.
+    std::function<void(std::string_view line)> log = log_fault;
+    /// Has a wait end at `when` at the latest.  The turn then asks the channels that rest, and goes
+    /// on to wait.
+    void wake_at(clock::time_point when) noexcept { deadline_ = std::min(deadline_, when); }
+    clock::time_point deadline() const noexcept { return deadline_; }
+    /// Leaves the entry `fd` unwatched for a tenth of a second, or until interest_changed(fd).
+    void rest(int fd) noexcept;
+    /// Leaves the entry `fd` unwatched for reading.
+    void stop_reading(int fd) noexcept;
+    /// Whether a fault of this kind is to be logged now: the last one was logged a second ago.
+    bool may_log(fault what) noexcept;
+    /// Whether the poller of this map can watch `fd`.
+    bool can_watch(int fd) { return fd <= poller().highest(); }
+
     // The channels that a turn asks.
 
     /// Has the next turn ask every channel, whatever it promised.
@@ -90,9 +123,12 @@ private:
         std::shared_ptr<channel> value;  // null: erased; without an owner: borrowed
         std::uint64_t serial = 0;        // different for each entry in the process; 0: erased
         int fd = -1;
-        platform::events told = platform::events::none;   // what the poller watches it for
-        platform::events found = platform::events::none;  // what the wait under way found
+        platform::events told = platform::events::none;    // what the poller watches it for
+        platform::events found = platform::events::none;   // what the wait under way found
+        platform::events masked = platform::events::none;  // what it is not watched for at present
     };
+    static constexpr auto everything =
+        platform::events::read | platform::events::write | platform::events::priority;
     static constexpr place no_place = ~place{0};
     static constexpr int no_descriptor = -2;
 
@@ -103,7 +139,11 @@ private:
     void squeeze();
     platform::poller& poller();
     void forget(entry& left) noexcept;
-    void mark_untold();
+    void renew_poller();
+    void report(fault what, const char* text, const char* why) noexcept;
+    void wake() noexcept;
+    static bool asked_to_be_exact();
+    static void log_fault(std::string_view line);
 
     // The dict.
     std::vector<entry> entries_;  // in the order of the map, erased entries between
@@ -123,6 +163,11 @@ private:
     place_set ask_once_;          // to ask in the next turn: the answers may have changed
     place_set ask_always_;        // to ask in every turn: the channel gave no promise
     int served_ = no_descriptor;  // whose hook runs: its channel is asked again after the hook
+
+    // Hardening.
+    clock::time_point deadline_ = never;       // the end of a wait, at the latest
+    clock::time_point failing_since_ = never;  // when a wait failed that none has succeeded after
+    std::array<clock::time_point, faults> logged_{};  // when each fault was logged last
 };
 
 class channel_map::reference {
@@ -183,7 +228,9 @@ inline place channel_map::place_of(int fd) const noexcept {
 inline void channel_map::interest_changed(int fd) {
     if (fd == served_) return;
     const auto at = place_of(fd);
-    if (at != no_place) ask_once_.add(at);
+    if (at == no_place) return;
+    if (entries_[at].masked == everything) entries_[at].masked = platform::events::none;
+    ask_once_.add(at);
 }
 
 /// `map`, or the global map for null.  Python: `if map is None: map = socket_map`.

@@ -2,6 +2,7 @@
 #include <asyncore/dispatcher.hpp>
 
 #include <asyncore/errors.hpp>
+#include <asyncore/platform/descriptor.hpp>
 #include <asyncore/platform/descriptor_reserve.hpp>
 #include <asyncore/platform/sigpipe.hpp>
 
@@ -14,10 +15,11 @@ namespace asyncore {
 
 namespace {
 
-/// Errors of accept(2) that are about one connection, or about memory that is lacking at the moment,
-/// and not about the listener.
-const std::set<int> passing_errors{EPROTO,       EPERM,       ENETDOWN, ENETUNREACH, EHOSTDOWN,
-                                   EHOSTUNREACH, ENOPROTOOPT, ENOBUFS,  ENOMEM};
+bool would_block(int err) { return err == EWOULDBLOCK || err == EAGAIN; }
+
+/// Errors of accept(2) that are about one connection, and not about the listener.
+const std::set<int> errors_of_a_connection{ECONNABORTED, EPROTO,    EPERM,        ENETDOWN,
+                                           ENETUNREACH,  EHOSTDOWN, EHOSTUNREACH, ENOPROTOOPT};
 
 }  // namespace
 
@@ -105,8 +107,10 @@ bool dispatcher::writable() { return true; }
 void dispatcher::listen(int num) {
     accepting = true;
     interest_changed_();
+    backlog_ = num;
     platform::reserve_descriptor();
-    socket.listen(num);
+    const bool is_ip = !exact_() && socket.family() != AF_UNIX;
+    socket.listen(is_ip && 0 < num && num < 128 ? SOMAXCONN : num);
 }
 
 void dispatcher::bind(const address& name) {
@@ -130,16 +134,34 @@ void dispatcher::connect(const address& name) {
 }
 
 std::optional<std::pair<socket_t, address>> dispatcher::accept() {
-    platform::reserve_descriptor();  // the listener may not have come by listen()
+    if (!exact_()) platform::reserve_descriptor();  // the listener may not have come by listen()
     int err = 0;
     auto pair = socket.accept(err);
-    if (err == 0) return pair;
-    if (err == EWOULDBLOCK || err == EAGAIN || err == ECONNABORTED) return std::nullopt;
-    if (passing_errors.contains(err)) return std::nullopt;
+    if (err == 0 && !exact_() && !_map->can_watch(pair.first.fileno())) err = ERANGE;
+    if (err != 0) return no_connection_(err);
+    failed_accepts_ = 0;
+    return pair;
+}
+
+/// Says why there is no connection.  A listener that could spin on the error rests.
+std::nullopt_t dispatcher::no_connection_(int err) {
+    if (exact_()) {
+        if (would_block(err) || err == ECONNABORTED) return std::nullopt;
+        throw platform::os_error(err, "accept");
+    }
+    const bool passes = would_block(err) || errors_of_a_connection.contains(err);
+    if (passes && failed_accepts_ < 10) {
+        ++failed_accepts_;
+        return std::nullopt;
+    }
+    if (!platform::is_listener(socket.fileno())) throw platform::os_error(err, "accept");
     const bool none_left = err == EMFILE || err == ENFILE;
     const bool dropped = none_left && platform::drop_connection(socket.fileno());
-    if (!dropped) throw platform::os_error(err, "accept");
-    log_info("no descriptors left, a connection was dropped", "error");
+    if (!dropped) _map->rest(_fileno);
+    if (_map->may_log(none_left ? fault::descriptors : fault::accept))
+        log_info(dropped ? "no descriptors left, a connection was dropped"
+                         : "accept: " + _strerror(err) + ", the listener rests",
+                 "error");
     return std::nullopt;
 }
 
@@ -149,12 +171,12 @@ std::optional<std::pair<socket_t, address>> dispatcher::accept() {
 std::size_t dispatcher::send(std::string_view data) {
     try {
         const auto [count, err] = socket.send(data);
-        if (err == EWOULDBLOCK || err == EAGAIN) return 0;
+        if (would_block(err)) return 0;
         if (err != 0) throw platform::os_error(err, "send");
         return count;
     } catch (const std::system_error& error) {
         const int err = error.code().value();
-        if (err == EWOULDBLOCK || err == EAGAIN) return 0;
+        if (would_block(err)) return 0;
         if (!_DISCONNECTED.contains(err)) throw;
         handle_close();
         return 0;
@@ -168,7 +190,7 @@ std::size_t dispatcher::recv(std::span<char> buffer) {
         if (err != 0) throw platform::os_error(err, "recv");
         // A closed connection is readable and has no data.  As in Python this call stands in the
         // try block: when handle_close() throws such an error itself, it is called again.
-        if (count == 0) handle_close();
+        if (count == 0 && (exact_() || !platform::is_datagram(socket.fileno()))) handle_eof_();
         return count;
     } catch (const std::system_error& error) {
         if (!still_here || !_DISCONNECTED.contains(error.code().value())) throw;
@@ -192,7 +214,9 @@ void dispatcher::close() {
     try {
         socket.close();
     } catch (const std::system_error& why) {
-        if (why.code().value() != ENOTCONN && why.code().value() != EBADF) throw;
+        if (why.code().value() == ENOTCONN || why.code().value() == EBADF) return;
+        if (exact_()) throw;
+        log_info(std::string("close: ") + why.what(), "error");
     }
 }
 
@@ -208,10 +232,21 @@ void dispatcher::log_info(std::string_view message, std::string_view type) {
 }
 
 void dispatcher::handle_read_event() {
-    if (accepting) return handle_accept();  // a listener is never connected itself
+    if (accepting) return serve_listener_();  // a listener is never connected itself
     const alive still_here(*this);
     if (!connected && connecting) handle_connect_event();
     if (still_here) handle_read();
+}
+
+/// Differs: D32 - what is thrown while one connection is made does not close the listener.
+void dispatcher::serve_listener_() {
+    const alive still_here(*this);
+    try {
+        handle_accept();
+    } catch (...) {
+        if (!still_here || exact_() || _reraised_exception()) throw;
+        handle_error();
+    }
 }
 
 void dispatcher::handle_connect_event() {
@@ -229,7 +264,17 @@ void dispatcher::handle_write_event() {
     if (accepting) return;  // a listener has nothing to write
     const alive still_here(*this);
     if (!connected && connecting) handle_connect_event();
-    if (still_here) handle_write();
+    if (!still_here) return;
+    if (!connected && !exact_() && platform::is_unconnected(_fileno)) return handle_unconnected_();
+    handle_write();
+}
+
+/// There is room to write, and no peer.  Differs: D33 - a channel that has lost its peer closes, and
+/// a channel that is to connect() rests until then.
+void dispatcher::handle_unconnected_() {
+    const bool by_create_socket = family_and_type != std::pair(0, 0);
+    if (by_create_socket) _map->rest(_fileno);
+    else handle_close();
 }
 
 void dispatcher::handle_expt_event() {
@@ -240,6 +285,19 @@ void dispatcher::handle_expt_event() {
 }
 
 void dispatcher::handle_error() {
+    const alive still_here(*this);
+    const bool stays = accepting && !exact_() && platform::is_listener(_fileno);
+    std::string line;
+    try {
+        line = describe_error_(stays ? "keeping listener" : "closing channel");
+    } catch (const std::bad_alloc&) {
+        line = "out of memory";  // short enough to need none
+    }
+    log_info(line, "error");
+    if (still_here && !stays) handle_close();
+}
+
+std::string dispatcher::describe_error_(const std::string& outcome) const {
     const auto [nil, t, v, tbinfo] = compact_traceback();
     std::string self_repr;
     try {
@@ -251,11 +309,8 @@ void dispatcher::handle_error() {
             << '>';
         self_repr = out.str();
     }
-    const alive still_here(*this);
-    log_info("uncaptured exception, closing channel " + self_repr + " (" + t + ":" + v + " " +
-                 tbinfo + ")",
-             "error");
-    if (still_here) handle_close();
+    return "uncaptured exception, " + outcome + " " + self_repr + " (" + t + ":" + v + " " +
+           tbinfo + ")";
 }
 
 void dispatcher::handle_expt() { log_info("unhandled incoming priority event", "warning"); }
@@ -271,6 +326,8 @@ void dispatcher::handle_accepted(socket_t sock, const address&) {
     sock.close();
     log_info("unhandled accepted event", "warning");
 }
+
+void dispatcher::handle_eof_() { handle_close(); }
 
 void dispatcher::handle_close() {
     const alive still_here(*this);

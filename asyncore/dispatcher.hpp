@@ -5,6 +5,7 @@
 #include <asyncore/platform/socket.hpp>
 #include <asyncore/spawn.hpp>
 
+#include <cstdint>
 #include <optional>
 #include <set>
 #include <span>
@@ -52,6 +53,7 @@ public:
     socket_t socket;    // Python: self.socket
     channel_map* _map;  // never null
     int _fileno = -1;   // the key in _map; Python's None is -1
+    int backlog_ = 0;   // what listen() was given
     std::pair<int, int> family_and_type{0, 0};
 
     /// No socket yet.  `map`: null is the global one.
@@ -90,22 +92,23 @@ public:
 
     // Socket methods.  A method that fails throws std::system_error.
 
+    /// Differs: D34 - for IPv4 and IPv6, a number from 1 to 127 asks for the longest queue.
     virtual void listen(int num);
     virtual void bind(const address& addr);
     /// Ends in handle_connect(), at once or later, or in handle_error().
     /// Differs: D27 - if it throws, the channel is not connecting.
     virtual void connect(const address& address);
     /// Returns: nothing if no connection waits any more.
-    /// Differs: D13 - when the process has no descriptor left, drops the connection that waits;
-    ///          returns nothing for a connection that failed before it was accepted.  Python throws
-    ///          in both cases, and so closes the listener.
+    /// Differs: D13 - returns nothing when the process has no descriptor left, and for a connection
+    ///          that failed before it was accepted.  Python throws, and so closes the listener.
     virtual std::optional<std::pair<socket_t, address>> accept();
     /// Returns: how many bytes were sent.  0 if there is no room, or if the peer is gone: then
     ///          handle_close() was called.
     virtual std::size_t send(std::string_view data);
     /// Fills `buffer`.  This is the form to override.
     /// Returns: how many bytes came.  0 at the end of file or if the peer is gone: then
-    ///          handle_close() was called.
+    ///          handle_close() was called.  Differs: D35 - 0 for an empty datagram, too, and then it
+    ///          was not called.
     /// Throws:  as Python, EAGAIN too if there is nothing to read.
     virtual std::size_t recv(std::span<char> buffer);
     /// The same, as a string.  A class that overrides recv says `using dispatcher::recv;`.
@@ -128,22 +131,35 @@ public:
     // The hooks.  Most hooks only log, by default, that the class did not override them.
 
     /// Logs the exception being handled, and calls handle_close().
+    /// Differs: D32 - a listener stays.
     void handle_error() override;
     virtual void handle_expt();
     virtual void handle_read();
     virtual void handle_write();
     virtual void handle_connect();
-    /// Accepts one connection and calls handle_accepted().
+    /// Accepts one connection and calls handle_accepted().  Differs: D32 - what this method throws
+    /// goes to handle_error(), under both deliveries.
     virtual void handle_accept();
     /// Logs, and lets `sock` close.
     virtual void handle_accepted(socket_t sock, const address& addr);
     /// Logs, and calls close().
     void handle_close() override;
+    /// recv() found the end of file.  Calls handle_close().
+    virtual void handle_eof_();
 
     /// Has the next turn ask this channel again.  Needed only after a hook edited the fields of
     /// another channel by hand; see asked_every_turn_.
     void interest_changed_() { _map->interest_changed(_fileno); }
     bool reports_changes_to_(const channel_holder& map, int fd) const override;
+
+private:
+    bool exact_() const noexcept { return _map->exact; }
+    void serve_listener_();
+    std::string describe_error_(const std::string& outcome) const;
+    std::nullopt_t no_connection_(int err);
+    void handle_unconnected_();
+
+    std::uint8_t failed_accepts_ = 0;  // in a row
 };
 
 template <>

@@ -10,6 +10,8 @@ using platform::events;
 
 namespace {
 
+constexpr auto closing_events = events::hangup | events::error | events::invalid;
+
 /// Calls a method of the channel.  Its handle_error() gets what the method throws, except ExitNow and
 /// its kind.
 void guarded(channel& obj, void (channel::*method)()) {
@@ -29,14 +31,17 @@ void read(channel& obj) { guarded(obj, &channel::handle_read_event); }
 void write(channel& obj) { guarded(obj, &channel::handle_write_event); }
 void _exception(channel& obj) { guarded(obj, &channel::handle_expt_event); }
 
-void readwrite(channel& obj, events flags) {
+namespace {
+
+/// readwrite().  It asks `ended` before it takes a hang-up or an error for the end.
+template <class Ended>
+void readwrite_until(channel& obj, events flags, Ended ended) {
     const alive still_here(obj);
     try {
         if (any(flags & events::read)) obj.handle_read_event();
         if (still_here && any(flags & events::write)) obj.handle_write_event();
         if (still_here && any(flags & events::priority)) obj.handle_expt_event();
-        if (still_here && any(flags & (events::hangup | events::error | events::invalid)))
-            obj.handle_close();
+        if (still_here && any(flags & closing_events) && ended()) obj.handle_close();
     } catch (const std::system_error& error) {
         if (!still_here) throw;
         if (_DISCONNECTED.contains(error.code().value())) obj.handle_close();
@@ -45,6 +50,12 @@ void readwrite(channel& obj, events flags) {
         if (!still_here || _reraised_exception()) throw;
         obj.handle_error();
     }
+}
+
+}  // namespace
+
+void readwrite(channel& obj, events flags) {
+    readwrite_until(obj, flags, [] { return true; });
 }
 
 namespace {
@@ -71,10 +82,22 @@ void select_turn(platform::timeout timeout, channel_map& map) {
     for (const auto& each : this_turn.ready())
         if (in_write_set(each)) this_turn.serve(each, write);
     for (const auto& each : this_turn.ready())
-        if (any(each.found & events::priority)) this_turn.serve(each, _exception);
+        if (any(each.found & events::priority)) {
+            this_turn.serve(each, _exception);
+            this_turn.settle_urgent(each);
+        }
     for (const auto& each : this_turn.ready())
         if (any(each.found & events::invalid))  // Differs: D17
             this_turn.serve(each, [](channel& obj) { guarded(obj, &channel::handle_close); });
+}
+
+/// readwrite().  Differs: D31 - a hang-up does not end a channel while its hooks read what came before.
+void read_to_the_end(channel& obj, const turn::event& each, const turn& this_turn) {
+    const bool may_lose = any(each.found & events::read) && any(each.found & closing_events);
+    const auto before = may_lose ? this_turn.unread(each) : 0;
+    readwrite_until(obj, each.found, [&] {
+        return before == 0 || !this_turn.stands(each) || this_turn.unread(each) >= before;
+    });
 }
 
 /// Python: poll2().
@@ -83,8 +106,10 @@ void poll_turn(platform::timeout timeout, channel_map& map) {
     turn this_turn(map, delivery::poll);
     this_turn.ask_and_tell();
     this_turn.wait(timeout);  // here the process sleeps
-    for (const auto& each : this_turn.ready())
-        this_turn.serve(each, [&](channel& obj) { readwrite(obj, each.found); });
+    for (const auto& each : this_turn.ready()) {
+        this_turn.serve(each, [&](channel& obj) { read_to_the_end(obj, each, this_turn); });
+        if (any(each.found & events::priority)) this_turn.settle_urgent(each);
+    }
 }
 
 /// The caller may have edited any channel by hand, so all channels are asked.  If the caller closed

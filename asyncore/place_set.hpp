@@ -19,9 +19,13 @@ public:
     bool contains(place at) const noexcept {
         return at / 64 < words_.size() && (words_[at / 64] & bit(at)) != 0;
     }
+    /// Has a later add() of `at` ask for no memory.
+    void make_room(place at) {
+        if (at / 64 >= words_.size()) words_.resize(at / 64 + 1);
+    }
     void add(place at) {
+        make_room(at);
         const std::size_t word = at / 64;
-        if (word >= words_.size()) words_.resize(word + 1);
         words_[word] |= bit(at);
         low_ = std::min(low_, word);
         high_ = std::max(high_, word + 1);

@@ -2,6 +2,8 @@
 // busy one does not allocate.
 #pragma once
 
+#include <asyncore/platform/thread_exit.hpp>
+
 #include <cstddef>
 #include <memory>
 
@@ -21,29 +23,26 @@ public:
     /// Keeps `used` for a later take(), or frees it.
     static void give(std::unique_ptr<Container> used) noexcept {
         if (state == unopened) open_spares();
-        if (!used || count == most || state == closed) return;
+        if (!used || count == most || state != open) return;
         if (used->capacity() * sizeof(typename Container::value_type) > largest + 32) return;
         kept[count++] = used.release();
     }
 
 private:
-    /// Frees the containers when the thread ends.  Other objects of the thread may outlive that.
-    struct sweeper {
-        ~sweeper() {
-            state = closed;
-            while (count > 0) delete kept[--count];
-        }
-    };
     static void open_spares() noexcept {
-        static thread_local const sweeper at_exit;
-        static_cast<void>(at_exit);
-        state = open;
+        if (platform::call_at_thread_exit(at_exit)) state = open;
+    }
+    /// Frees the containers when the thread ends.
+    static void sweep() noexcept {
+        state = closed;
+        while (count > 0) delete kept[--count];
     }
 
     // Plain data, which needs no check for whether it is initialised.
     static constexpr int most = 32;
     static inline constinit thread_local Container* kept[most]{};
     static inline constinit thread_local int count = 0;
+    static inline constinit thread_local platform::thread_exit_call at_exit{sweep};
     static inline constinit thread_local enum { unopened, open, closed } state = unopened;
 };
 

@@ -21,7 +21,16 @@ turn::~turn() {
 // --- Ask and tell.
 
 void turn::ask_and_tell() {
-    map_.poller();  // after a fork it is new, and then every channel is asked
+    if (map_.failing_since_ == channel_map::never) map_.poller();
+    ask_changed();
+    map_.ask_always_.each([this](place at) {
+        if (map_.entries_[at].value) ask(at);
+    });
+    if (map_.check_promises) check();
+}
+
+/// Asks the channels whose answers may have changed.
+void turn::ask_changed() {
     try {
         // A channel that a predicate adds is asked in the next turn.
         const auto end = static_cast<place>(map_.entries_.size());
@@ -34,10 +43,6 @@ void turn::ask_and_tell() {
         map_.ask_all();
         throw;
     }
-    map_.ask_always_.each([this](place at) {
-        if (map_.entries_[at].value) ask(at);
-    });
-    if (map_.check_promises) check();
 }
 
 /// Whether a channel need not be asked until it reports a change.
@@ -64,31 +69,27 @@ void turn::ask(place at) {
     // it never has; poll(2) and epoll(7) would report its hang-up then, unasked and for ever.
     if (readable || (any(interest) && how_ == delivery::select))
         interest |= platform::events::priority;
+    if (any(entries[at].masked)) interest = unmasked(at, interest);
     if (interest != entries[at].told) tell(at, interest);
 }
 
 void turn::tell(place at, platform::events interest) {
-    auto& poller = map_.poller();
     auto& entry = map_.entries_[at];
     if (entry.fd < 0) throw platform::not_a_descriptor("a channel in the map has no descriptor");
     try {
-        poller.watch(entry.fd, interest);
+        map_.poller().watch(entry.fd, interest);
         entry.told = interest;
-    } catch (const std::system_error& error) {
-        entry.told = platform::events::none;
-        map_.ask_once_.add(at);
-        if (error.code().value() == EBADF)
-            closed_.push_back(
-                {at, entry.serial, platform::events::none, platform::events::invalid});
-        else entry.value->handle_error();  // Differs: D26 - an error of this channel alone
+    } catch (const std::exception& why) {
+        refused(at, why);
     }
 }
 
 /// Verifies that a channel that was not asked would have answered as it did last.
 void turn::check() const {
     for (place at = 0; at < map_.entries_.size(); ++at) {
-        const auto [value, serial, fd, told, found] = map_.entries_[at];
-        if (!value || map_.ask_always_.contains(at) || map_.ask_once_.contains(at)) continue;
+        const auto [value, serial, fd, told, found, masked] = map_.entries_[at];
+        if (!value || any(masked) || map_.ask_always_.contains(at) || map_.ask_once_.contains(at))
+            continue;
         const bool readable = value->readable();
         if (map_.entries_[at].serial != serial) continue;
         const bool writable = value->writable() && !value->accepting;
@@ -106,7 +107,7 @@ void turn::check() const {
 // --- Wait.
 
 void turn::wait(platform::timeout limit) {
-    map_.poller().wait(closed_.empty() ? limit : platform::timeout(0.0), memory_->reported);
+    sleep(closed_.empty() ? limit : platform::timeout(0.0));
 
     auto& order = memory_->order;
     const auto note = [&](place at, platform::events found) {

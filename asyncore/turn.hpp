@@ -60,6 +60,17 @@ public:
         ask_again(each);
     }
 
+    /// Whether the channel of the event is in the map still.
+    bool stands(const event& each) const noexcept {
+        return map_.entries_[each.at].serial == each.serial;
+    }
+    /// Differs: D30 - an out-of-band byte that the hooks did not receive is dropped or masked, so that
+    /// the poller does not report it again and again.
+    void settle_urgent(const event& each);
+    /// How many bytes wait to be read from the channel of the event.  0 if it left the map, or if the
+    /// map is exact.
+    std::size_t unread(const event& each) const;
+
 private:
     /// Memory of finished turns, which the next turn uses again.
     struct memory {
@@ -71,11 +82,14 @@ private:
     };
     using memories = spares<memory, SIZE_MAX - 32>;
 
-    bool stands(const event& each) const noexcept {
-        return map_.entries_[each.at].serial == each.serial;
-    }
     bool promises(place at) const;
+    void ask_changed();
     void ask(place at);
+    platform::events unmasked(place at, platform::events interest);
+    void refused(place at, const std::exception& why);
+    void sleep(platform::timeout limit);
+    void wait_on_poller(platform::timeout limit);
+    std::chrono::nanoseconds recover(const std::exception& why);
     void tell(place at, platform::events interest);
     void ask_again(const event& each);
     void check() const;

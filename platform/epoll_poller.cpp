@@ -18,6 +18,7 @@
 #include <span>
 
 #include <sys/epoll.h>
+#include <sys/stat.h>
 
 namespace asyncore::platform {
 
@@ -60,7 +61,7 @@ protected:
         const int count =
             ::epoll_wait(kernel_.get(), room_.get(), static_cast<int>(room_size_), wait);
         if (count < 0 && errno == EINTR) return false;
-        if (count < 0) throw_errno("epoll_wait");
+        if (count < 0) fail(errno);
         const bool ghosts = collect(static_cast<std::size_t>(count), found);
         found.insert(found.end(), always_.begin(), always_.end());
         if (!ghosts) return true;
@@ -73,6 +74,15 @@ private:
         events interest = events::none;  // none: it is not registered
         std::uint32_t serial = 0;
     };
+
+    /// If the program closed the set by its number, another file may have the number by now: then
+    /// this object does not close it.
+    [[noreturn]] void fail(int error) {
+        struct stat file {};
+        const bool is_set = ::fstat(kernel_.get(), &file) == 0 && (file.st_mode & S_IFMT) == 0;
+        if ((error == EBADF || error == EINVAL) && !is_set) static_cast<void>(kernel_.release());
+        throw os_error(error, "epoll_wait");
+    }
 
     /// Returns: 0 or an errno.
     int control(int operation, int fd, registration wanted) {
@@ -117,14 +127,18 @@ private:
     }
 
     /// Moves to a new set, which a closed descriptor cannot enter.
-    /// Returns: false if there was no descriptor for a new set.
+    /// Returns: false if the system had no room for a new set: then the old one stays.
     bool leave_ghosts() {
         unique_fd made(::epoll_create1(EPOLL_CLOEXEC));
         if (made.get() < 0) return false;
-        kernel_ = std::move(made);
-        for (std::size_t fd = 0; fd < registered_.size(); ++fd)
-            if (registered_[fd].interest != events::none)
-                control(EPOLL_CTL_ADD, static_cast<int>(fd), registered_[fd]);
+        std::swap(kernel_, made);
+        for (std::size_t fd = 0; fd < registered_.size(); ++fd) {
+            if (registered_[fd].interest == events::none) continue;
+            const int error = control(EPOLL_CTL_ADD, static_cast<int>(fd), registered_[fd]);
+            if (error == 0 || error == EBADF) continue;
+            std::swap(kernel_, made);
+            return false;
+        }
         return true;
     }
 

@@ -4,10 +4,7 @@
 #include <asyncore/platform/error.hpp>
 #include <asyncore/platform/pollers.hpp>
 
-#include <atomic>
 #include <cstdlib>
-
-#include <pthread.h>
 
 namespace asyncore::platform {
 
@@ -33,8 +30,6 @@ std::string_view named_by_environment() {
     const char* name = std::getenv("ASYNCORE_POLLER");
     return name && *name ? name : mechanisms[0].name;
 }
-
-std::atomic<unsigned> forks{0};
 
 }  // namespace
 
@@ -67,12 +62,6 @@ void poller::wait(timeout limit, std::vector<ready>& found) {
     const auto start = clock::now();
     auto remaining = limit;
     while (!wait_once(remaining, found)) remaining = limit.after(clock::now() - start);
-}
-
-unsigned fork_count() noexcept {
-    static const int registered = ::pthread_atfork(nullptr, nullptr, [] { ++forks; });
-    static_cast<void>(registered);
-    return forks.load(std::memory_order_relaxed);
 }
 
 }  // namespace asyncore::platform

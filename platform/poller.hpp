@@ -8,6 +8,7 @@
 
 #include <asyncore/platform/timeout.hpp>
 
+#include <climits>
 #include <cstdint>
 #include <memory>
 #include <string_view>
@@ -18,7 +19,7 @@
 namespace asyncore::platform {
 
 /// What may happen to a descriptor: poll(2)'s flags, which are epoll(7)'s too.
-enum class events : std::uint16_t {
+enum class events : std::uint8_t {
     none = 0,
     read = POLLIN,       // bytes, a connection to accept, or end of file
     priority = POLLPRI,  // out-of-band data; what select(2) calls exceptional
@@ -36,7 +37,9 @@ constexpr events operator|(events a, events b) {
 constexpr events operator&(events a, events b) {
     return static_cast<events>(static_cast<unsigned>(a) & static_cast<unsigned>(b));
 }
+constexpr events operator~(events a) { return static_cast<events>(~static_cast<unsigned>(a)); }
 constexpr events& operator|=(events& a, events b) { return a = a | b; }
+constexpr events& operator&=(events& a, events b) { return a = a & b; }
 constexpr bool any(events what) { return what != events::none; }
 
 struct ready {
@@ -65,6 +68,9 @@ public:
     /// Throws: std::system_error for any failure but EINTR.
     void wait(timeout limit, std::vector<ready>& found);
 
+    /// The highest descriptor that it can watch.
+    virtual int highest() const noexcept { return INT_MAX; }
+
     /// "select", "poll", "epoll" or "kqueue".
     virtual std::string_view name() const noexcept = 0;
 
@@ -81,7 +87,7 @@ const std::vector<std::string_view>& poller_names();
 /// Throws: std::invalid_argument for a name that this system does not have.
 std::unique_ptr<poller> make_poller(std::string_view name = {});
 
-/// How often fork(2) has made a new process on the way from the start of the program to this
+/// How often a fork has made a new process on the way from the start of the program to this
 /// process.  A poller that was made when the count was lower is the parent process's.
 unsigned fork_count() noexcept;
 

@@ -43,6 +43,7 @@ public:
         while (end_ > 0 && !watches(end_ - 1)) --end_;
     }
 
+    int highest() const noexcept override { return FD_SETSIZE - 1; }
     std::string_view name() const noexcept override { return "select"; }
 
 protected:

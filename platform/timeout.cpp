@@ -24,6 +24,12 @@ timeout timeout::after(std::chrono::nanoseconds elapsed) const {
     return rest;
 }
 
+timeout timeout::at_most(std::chrono::nanoseconds most) const {
+    timeout shorter(std::nullopt);
+    shorter.limit_ = std::max(std::min(limit_.value_or(most), most), 0ns);
+    return shorter;
+}
+
 int timeout::milliseconds() const noexcept {
     if (!limit_) return -1;
     const auto count = ceil<std::chrono::milliseconds>(*limit_).count();

@@ -24,7 +24,11 @@ public:
         : timeout(std::chrono::duration<double>(limit).count()) {}
 
     bool forever() const noexcept { return !limit_; }
+    bool within(std::chrono::nanoseconds most) const noexcept { return limit_ && *limit_ <= most; }
     bool zero() const noexcept { return limit_ == std::chrono::nanoseconds::zero(); }
+
+    /// This or `most`, whichever is shorter.
+    timeout at_most(std::chrono::nanoseconds most) const;
 
     /// The time that is left after `elapsed`, never less than zero.  For ever stays for ever.
     timeout after(std::chrono::nanoseconds elapsed) const;

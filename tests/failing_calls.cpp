@@ -5,7 +5,9 @@
 #include <cstdlib>
 #include <new>
 
+#include <poll.h>
 #include <sys/epoll.h>
+#include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -14,6 +16,10 @@ namespace {
 
 int accept_error = 0;
 int epoll_fd = -1, epoll_error = 0;
+
+struct {
+    int error = 0, times = 0, failed = 0;
+} waits;
 
 struct {
     bool on = false;
@@ -28,12 +34,37 @@ void* allocate(std::size_t size) noexcept {
     return std::malloc(size == 0 ? 1 : size);
 }
 
+/// Whether this wait is to fail.
+bool fails() noexcept {
+    if (waits.failed == waits.times) return false;
+    ++waits.failed;
+    errno = waits.error;
+    return true;
+}
+
 }  // namespace
 
 extern "C" int accept4(int fd, sockaddr* name, socklen_t* length, int flags) {
     if (accept_error == 0) return static_cast<int>(::syscall(SYS_accept4, fd, name, length, flags));
     errno = accept_error;
     return -1;
+}
+
+extern "C" int epoll_wait(int set, epoll_event* events, int most, int timeout) {
+    return fails() ? -1 : ::epoll_pwait(set, events, most, timeout, nullptr);
+}
+
+extern "C" int poll(pollfd* list, nfds_t count, int timeout) {
+    if (fails()) return -1;
+    const timespec limit{timeout / 1000, timeout % 1000 * 1000000L};
+    return ::ppoll(list, count, timeout < 0 ? nullptr : &limit, nullptr);
+}
+
+extern "C" int select(int end, fd_set* read, fd_set* write, fd_set* other, timeval* timeout) {
+    if (fails()) return -1;
+    timespec limit{};
+    if (timeout) limit = {timeout->tv_sec, timeout->tv_usec * 1000L};
+    return ::pselect(end, read, write, other, timeout ? &limit : nullptr, nullptr);
 }
 
 extern "C" int epoll_ctl(int set, int operation, int fd, epoll_event* event) noexcept {
@@ -61,6 +92,10 @@ failing_epoll_ctl::failing_epoll_ctl(int fd, int error) noexcept {
     epoll_error = error;
 }
 failing_epoll_ctl::~failing_epoll_ctl() { epoll_error = 0; }
+
+failing_waits::failing_waits(int error, int times) noexcept { waits = {error, times, 0}; }
+failing_waits::~failing_waits() { waits = {}; }
+int failing_waits::failed() const noexcept { return waits.failed; }
 
 scarce_memory::scarce_memory(std::size_t first, std::size_t width) noexcept {
     memory = {false, 0, first, width, 0};

@@ -23,6 +23,17 @@ public:
     failing_epoll_ctl& operator=(const failing_epoll_ctl&) = delete;
 };
 
+/// While it lives, the next `times` calls of epoll_wait(2), poll(2) and select(2) fail with `error`.
+class failing_waits {
+public:
+    failing_waits(int error, int times) noexcept;
+    ~failing_waits();
+    failing_waits(const failing_waits&) = delete;
+    failing_waits& operator=(const failing_waits&) = delete;
+    /// How many calls have failed.
+    int failed() const noexcept;
+};
+
 /// Counts the calls of operator new between on() and off(), and has some of them fail.
 class scarce_memory {
 public:

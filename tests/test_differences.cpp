@@ -226,8 +226,46 @@ TEST_CASE("D13 accept survives the lack of descriptors, and connections that cam
         }
         asyncore::loop(30.0, false, &map, 1);
         CHECK(s.served == 1);
-        const support::failing_accept failing(EINVAL);  // EINVAL is an error of the listener
+    }
+    SUBCASE("D13: EINVAL is an error of the listener only where it listens no more") {
+        channel_map map;
+        dispatcher s(&map);
+        s.ignore_log_types = {"error"};
+        s.create_socket();
+        const support::failing_accept failing(EINVAL);
         CHECK_THROWS_AS(s.accept(), std::system_error);
+        s.listen(5);
+        CHECK(!s.accept());
+        map.exact = true;
+        CHECK_THROWS_AS(s.accept(), std::system_error);
+    }
+    SUBCASE("D13: a listener that accept() fails for rests, and is exact where the map is") {
+        for (const int error : {EMFILE, ENFILE, ENOBUFS, ENOMEM, EPROTO, EBADF, EAGAIN}) {
+            CAPTURE(error);
+            channel_map map;
+            map.exact = true;
+            dispatcher s(&map);
+            s.ignore_log_types = {"error", "warning"};
+            s.create_socket();
+            s.bind({"127.0.0.1", 0});
+            s.listen(5);
+            socket_t one(AF_INET, SOCK_STREAM);
+            one.connect_ex(s.socket.getsockname());
+            map.exact = false;
+            int turns = 0;
+            {
+                const support::failing_accept failing(error);
+                const auto end = channel_map::clock::now() + std::chrono::milliseconds(300);
+                for (; channel_map::clock::now() < end; ++turns)
+                    asyncore::loop(0.01, true, &map, 1);
+            }
+            CHECK(s.accepting);
+            CHECK(turns < 50);  // each turn slept, but for the first ones
+            const support::failing_accept failing(error);
+            map.exact = true;
+            asyncore::loop(30.0, true, &map, 1);
+            CHECK(s.accepting == (error == EAGAIN));
+        }
     }
     static constexpr auto work = [] {
         struct server : dispatcher {
@@ -485,15 +523,34 @@ TEST_CASE("D25 only the select mechanism ends at FD_SETSIZE") {
     chat c(socket_t(asyncore::platform::unique_fd(high)), &map);
     c.set_terminator("\n");
     theirs.send("hi\n");
-    if (map.mechanism() == "select") {
-        CHECK_THROWS_AS(asyncore::poll(0.0, &map), std::invalid_argument);
-        map.use("poll");
-    }
+    const bool too_high = map.mechanism() == "select";
     asyncore::poll(0.0, &map);
-    CHECK(c.log == std::vector<std::string>{"hi", "found"});
+    CHECK(c.log ==
+          (too_high ? std::vector<std::string>{"error"} : std::vector<std::string>{"hi", "found"}));
+    if (!too_high) return;
+    map.exact = true;
+    map.interest_changed(c._fileno);
+    CHECK_THROWS_AS(asyncore::poll(0.0, &map), std::invalid_argument);
+
+    // A listener does not accept what it could not watch.
+    channel_map other;
+    dispatcher s(&other);
+    s.ignore_log_types = {"error"};
+    s.create_socket();
+    s.bind({"127.0.0.1", 0});
+    s.listen(5);
+    std::vector<asyncore::platform::unique_fd> used;
+    while (support::next_descriptor() < FD_SETSIZE) used.push_back(support::dev_null());
+    socket_t client(AF_INET, SOCK_STREAM);
+    client.connect_ex(s.socket.getsockname());
+    CHECK(!s.accept());
+    other.exact = true;
+    socket_t again(AF_INET, SOCK_STREAM);
+    again.connect_ex(s.socket.getsockname());
+    CHECK(s.accept().has_value());
 }
 
-TEST_CASE("D26 what the system has against one channel is that channel's error") {
+TEST_CASE("D26 a channel that the system refuses to watch is tried again") {
     struct noting : chat {
         using chat::chat;
         int reads = 0, error = 0;
@@ -507,20 +564,33 @@ TEST_CASE("D26 what the system has against one channel is that channel's error")
             close();
         }
     };
-    channel_map map;
-    auto [a, peer_a] = socket_t::pair();
-    auto [b, peer_b] = socket_t::pair();
-    noting old(std::move(a), &map), late(std::move(b), &map);
-    peer_a.send("x");
-    const int number = late._fileno;
-    const support::failing_epoll_ctl failing(number, ENOSPC);
-    CHECK_NOTHROW(asyncore::loop(0.0, true, &map, 1));
-    CHECK(old.reads == 1);
-    // select and poll make no system call when a descriptor is watched.  (The stand-in for kqueue
-    // uses epoll.)
-    const bool refused = map.mechanism() == "epoll" || map.mechanism() == "kqueue";
-    CHECK(late.error == (refused ? ENOSPC : 0));
-    CHECK(map.contains(number) != refused);
+    for (const bool exact : {false, true}) {
+        channel_map map;
+        map.exact = exact;
+        std::string logged;
+        map.log = [&](std::string_view line) { logged += line; };
+        auto [a, peer_a] = socket_t::pair();
+        auto [b, peer_b] = socket_t::pair();
+        noting old(std::move(a), &map), late(std::move(b), &map);
+        peer_a.send("x");
+        const int number = late._fileno;
+        // select and poll make no system call when a descriptor is watched.  (The stand-in for
+        // kqueue uses epoll.)
+        const bool refused = map.mechanism() == "epoll" || map.mechanism() == "kqueue";
+        {
+            const support::failing_epoll_ctl failing(number, ENOSPC);
+            CHECK_NOTHROW(asyncore::loop(0.0, true, &map, 1));
+        }
+        CHECK(old.reads == 1);
+        CHECK(late.error == (refused && exact ? ENOSPC : 0));
+        CHECK(map.contains(number) != (refused && exact));
+        CHECK(logged.empty() != (refused && !exact));
+        if (exact) continue;
+        old.close();
+        peer_b.send("x");
+        asyncore::loop(30.0, true, &map, 1);  // one turn, although the map's deadline passes in it
+        CHECK(late.reads == 1);
+    }
 }
 
 TEST_CASE("D27 a connect() that fails leaves nothing in progress") {

@@ -1,0 +1,176 @@
+// What the library does where a server in Python would end, spin or go deaf.  docs/differences.md marks
+// each entry of this kind "hardened"; channel_map::exact turns all of them off.
+//
+// Three means suffice.  A channel rests: it is not watched until the map's deadline, a tenth of a
+// second ahead.  A part of a channel's interest is masked until its cause has gone.  A wait that the
+// system refuses is tried again after a pause.
+#include <asyncore/channel_map.hpp>
+#include <asyncore/turn.hpp>
+
+#include <asyncore/platform/descriptor.hpp>
+#include <asyncore/platform/sigpipe.hpp>
+
+#include <iostream>
+#include <thread>
+
+namespace asyncore {
+
+using namespace std::chrono_literals;
+using platform::events;
+
+// --- The map.
+
+bool channel_map::asked_to_be_exact() {
+    const char* const value = std::getenv("ASYNCORE_EXACT");
+    return value && std::string_view(value) != "0";
+}
+
+void channel_map::log_fault(std::string_view line) {
+    const platform::no_sigpipe guard;
+    std::cout << "error: " << line << std::endl;
+}
+
+bool channel_map::may_log(fault what) noexcept {
+    const auto now = clock::now();
+    auto& last = logged_[static_cast<std::size_t>(what)];
+    if (now - last < 1s) return false;
+    last = now;
+    return true;
+}
+
+/// Logs "text: why".  Without memory for the line there is no line.
+void channel_map::report(fault what, const char* text, const char* why) noexcept {
+    if (!may_log(what)) return;
+    try {
+        log(std::string(text) + ": " + why);
+    } catch (...) {
+        return;
+    }
+}
+
+void channel_map::rest(int fd) noexcept {
+    const auto at = place_of(fd);
+    if (at == no_place) return;
+    forget(entries_[at]);
+    entries_[at].masked = everything;
+    wake_at(clock::now() + 100ms);
+}
+
+void channel_map::stop_reading(int fd) noexcept {
+    const auto at = place_of(fd);
+    if (at == no_place) return;
+    entries_[at].masked |= events::read;
+    interest_changed(fd);
+}
+
+/// The deadline has come: what rested is asked again.
+void channel_map::wake() noexcept {
+    deadline_ = never;
+    for (place at = 0; at < entries_.size(); ++at) {
+        if (entries_[at].masked != everything) continue;
+        entries_[at].masked = events::none;
+        ask_once_.add(at);
+    }
+}
+
+// --- The turn.
+
+/// What of `interest` is not masked.
+events turn::unmasked(place at, events interest) {
+    auto& entry = map_.entries_[at];
+    const bool rests = entry.masked == channel_map::everything;
+    if (!rests && any(entry.masked & events::priority) && !platform::has_urgent(entry.fd))
+        entry.masked &= ~events::priority;
+    return interest & ~entry.masked;
+}
+
+void turn::settle_urgent(const event& each) {
+    if (map_.exact || !stands(each)) return;
+    auto& entry = map_.entries_[each.at];
+    if (!platform::has_urgent(entry.fd)) return;
+    platform::drop_urgent(entry.fd);
+    if (!platform::has_urgent(entry.fd)) return;
+    entry.masked |= events::priority;  // it is among the other data: until it has been read past
+    ask(each.at);
+}
+
+std::size_t turn::unread(const event& each) const {
+    if (map_.exact || !stands(each)) return 0;
+    return platform::unread_bytes(map_.entries_[each.at].fd);
+}
+
+/// Sleeps until something is reported or `limit` has passed.  The map's deadline wakes what rests,
+/// and then the sleep goes on.
+void turn::sleep(platform::timeout limit) {
+    while (map_.deadline_ != channel_map::never) {
+        const auto start = channel_map::clock::now();
+        if (start >= map_.deadline_) {
+            map_.wake();
+            ask_changed();
+            continue;
+        }
+        const auto until = map_.deadline_ - start;
+        const bool is_last = limit.within(until);
+        wait_on_poller(limit.at_most(until));
+        if (is_last || !memory_->reported.empty()) return;
+        limit = limit.after(channel_map::clock::now() - start);
+    }
+    wait_on_poller(limit);
+}
+
+/// Differs: D29 - a wait that the system refuses is tried again.
+void turn::wait_on_poller(platform::timeout limit) {
+    while (true) {
+        try {
+            map_.poller().wait(limit, memory_->reported);
+            map_.failing_since_ = channel_map::never;
+            return;
+        } catch (const std::exception& why) {
+            if (map_.exact) throw;
+            memory_->reported.clear();
+            limit = limit.after(recover(why));
+        }
+        if (limit.zero()) return;
+        ask_changed();
+    }
+}
+
+/// Pauses after a failed wait, for as long as the waits have been failing: so the pauses double.
+/// Returns: how long it paused.
+/// Throws: the exception being handled, if waits have failed for ten seconds.
+std::chrono::nanoseconds turn::recover(const std::exception& why) {
+    const auto now = channel_map::clock::now();
+    map_.failing_since_ = std::min(map_.failing_since_, now);
+    const auto lasted = now - map_.failing_since_;
+    if (lasted > 10s) {
+        map_.failing_since_ = channel_map::never;
+        throw;
+    }
+    map_.report(fault::wait, "the wait failed and is tried again", why.what());
+    const auto* error = dynamic_cast<const std::system_error*>(&why);
+    const int code = error ? error->code().value() : 0;
+    if (code == EBADF || code == EINVAL) map_.poller_.reset();  // its set may be gone
+    std::this_thread::sleep_for(std::clamp<std::chrono::nanoseconds>(lasted, 1ms, 100ms));
+    return channel_map::clock::now() - now;
+}
+
+/// The poller did not take the entry.  This runs inside the catch block.  Differs: D26 - it is no
+/// error of the loop.
+void turn::refused(place at, const std::exception& why) {
+    auto& entry = map_.entries_[at];
+    const auto* error = dynamic_cast<const std::system_error*>(&why);
+    const bool out_of_range = dynamic_cast<const std::invalid_argument*>(&why) != nullptr;
+    entry.told = events::none;
+    map_.ask_once_.add(at);
+    if (error && error->code().value() == EBADF && (map_.exact || !platform::is_open(entry.fd))) {
+        closed_.push_back({at, entry.serial, events::none, events::invalid});
+    } else if (map_.exact && !error) {
+        throw;
+    } else {
+        if (!map_.exact) map_.rest(entry.fd);
+        if (map_.exact || out_of_range) return entry.value->handle_error();
+        map_.report(fault::watch, "a channel cannot be watched, and is tried again", why.what());
+    }
+}
+
+}  // namespace asyncore

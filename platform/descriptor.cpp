@@ -1,0 +1,51 @@
+#include <asyncore/platform/descriptor.hpp>
+
+#include <cerrno>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+namespace asyncore::platform {
+
+namespace {
+
+/// The value of an option of a socket, or -1 if there is no answer.
+int option_of(int fd, int option) noexcept {
+    int value = 0;
+    socklen_t length = sizeof value;
+    return ::getsockopt(fd, SOL_SOCKET, option, &value, &length) == 0 ? value : -1;
+}
+
+}  // namespace
+
+bool is_open(int fd) noexcept { return ::fcntl(fd, F_GETFD) >= 0 || errno != EBADF; }
+
+std::size_t unread_bytes(int fd) noexcept {
+    int count = 0;
+    return ::ioctl(fd, FIONREAD, &count) == 0 && count > 0 ? static_cast<std::size_t>(count) : 0;
+}
+
+bool is_listener(int fd) noexcept { return option_of(fd, SO_ACCEPTCONN) == 1; }
+
+bool is_datagram(int fd) noexcept { return option_of(fd, SO_TYPE) == SOCK_DGRAM; }
+
+bool is_unconnected(int fd) noexcept {
+    sockaddr_storage name{};
+    socklen_t length = sizeof name;
+    const bool has_peer = ::getpeername(fd, reinterpret_cast<sockaddr*>(&name), &length) == 0;
+    return !has_peer && errno == ENOTCONN && !is_datagram(fd);
+}
+
+bool has_urgent(int fd) noexcept {
+    pollfd asked{fd, POLLPRI, 0};
+    return ::poll(&asked, 1, 0) == 1 && (asked.revents & POLLPRI) != 0;
+}
+
+void drop_urgent(int fd) noexcept {
+    char byte = 0;
+    [[maybe_unused]] const auto count = ::recv(fd, &byte, 1, MSG_OOB | MSG_DONTWAIT);
+}
+
+}  // namespace asyncore::platform
