@@ -3,9 +3,11 @@
 #include "report.hpp"
 
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 
 #include <execinfo.h>
+#include <sys/prctl.h>
 
 namespace faults {
 
@@ -14,10 +16,11 @@ namespace {
 // True while the injector works.  What it calls meanwhile is no call of the server.
 bool at_work = false;
 
-// backtrace() loads a library when it is called first.  That must not happen inside of a call of the
-// server, so it happens before main().
-__attribute__((constructor)) void load_backtrace() {
+// This runs before main().  backtrace() loads a library when it is called first, which must not happen
+// inside of a call of the server.  A server that runs under a sweep ends with it.
+__attribute__((constructor)) void prepare() {
     at_work = true;
+    if (current_report()) ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     void* frame = nullptr;
     ::backtrace(&frame, 1);
     at_work = false;

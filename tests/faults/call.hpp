@@ -40,8 +40,8 @@ Function* real(Function*, const char* symbol) noexcept {
 /// libc's own function.
 #define REAL(symbol)                                                  \
     ([]() noexcept {                                                  \
-        static auto* const found = faults::real(&::symbol, #symbol); \
-        return found;                                                 \
+        static auto* const libc_s = faults::real(&::symbol, #symbol); \
+        return libc_s;                                                \
     }())
 
 /// Begins the definition of a function that replaces libc's `symbol`.  The definition has a name of

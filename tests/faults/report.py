@@ -1,0 +1,45 @@
+"""The injector's report of a server: counters in a file that both map, and the stacks of the faults behind them.
+
+The layout is that of report.hpp.
+"""
+
+import mmap
+import os
+import struct
+import tempfile
+
+SIZE = 8192
+HEAD = struct.Struct("=QqQQQQQQ")
+SLOT = struct.Struct("=24sQQ")
+
+
+class Report:
+    def __init__(self):
+        self.file = tempfile.NamedTemporaryFile(prefix="faults-", dir="/dev/shm" if os.path.isdir("/dev/shm") else None)
+        self.path = self.file.name
+        self.file.truncate(SIZE)
+        self.memory = mmap.mmap(self.file.fileno(), SIZE)
+
+    def clear(self):
+        self.file.truncate(SIZE)
+        self.memory[:] = bytes(SIZE)
+
+    def _head(self, index):
+        return HEAD.unpack_from(self.memory)[index]
+
+    waits = property(lambda self: self._head(0))
+    wait_limit = property(lambda self: self._head(1))
+    in_wait = property(lambda self: self._head(2))
+    port = property(lambda self: self._head(3))
+    fired = property(lambda self: self._head(4))
+    fired_at = property(lambda self: self._head(5))
+
+    def counts(self):
+        """How many calls of each class the server has made."""
+        slots = (SLOT.unpack_from(self.memory, HEAD.size + i * SLOT.size) for i in range(self._head(6)))
+        return {name.rstrip(b"\0").decode(): calls for name, calls, _ in slots}
+
+    def stacks(self):
+        """The stack of each fault that fired, as lists of "FILE(PLACE)[ADDRESS]"."""
+        text = os.pread(self.file.fileno(), 1 << 20, SIZE).decode("latin-1")
+        return [stack.splitlines() for stack in text.split("\n\n") if stack.strip()]
