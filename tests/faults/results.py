@@ -13,10 +13,10 @@ from trial import Verdict
 
 
 def programs(folder):
-    """A text that tells the built programs, and the sweep itself, from any other."""
+    """A text that tells the built programs, and what the sweep does with them, from any other."""
     found = hashlib.sha1()
     here = pathlib.Path(__file__).resolve().parent
-    for path in sorted([*here.glob("*.py"), *here.glob("*.txt"), *(path for path in folder.iterdir()
+    for path in sorted([here / "scripts.py", here / "trial.py", *(path for path in folder.iterdir()
                         if path.is_file() and os.access(path, os.X_OK))]):
         found.update(path.read_bytes())
     return found.hexdigest()

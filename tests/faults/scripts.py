@@ -39,12 +39,12 @@ def make_site(folder):
 
 def get(path, end):
     request = b"GET %s HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n" % path
-    return Exchange(request, b"HTTP/1.1 200", end)
+    return Exchange(request, b"HTTP/1.0 200", end)
 
 
 POST = Exchange(b"POST /form HTTP/1.1\r\nHost: here\r\nConnection: close\r\n"
                 b"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 11\r\n\r\na=one&b=two",
-                b"HTTP/1.1 200", b"</html>\n")
+                b"HTTP/1.0 200", b"</html>\n")
 
 HTTP = [
     [get(b"/page.txt", PAGE)],
