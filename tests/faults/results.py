@@ -31,7 +31,8 @@ class Results:
         if str(path) == "-":
             return
         path = pathlib.Path(path)
-        lines = [json.loads(line) for line in path.open() if line.endswith("\n")] if path.exists() else []
+        text = path.read_text() if path.exists() else ""
+        lines = [json.loads(line) for line in text.splitlines(True) if line.endswith("\n")]
         if lines and lines[0] == mark:
             for line in lines[1:]:
                 self._take(line)
@@ -62,6 +63,10 @@ class Results:
         """How many runs must not have ended as they did."""
         return sum(bool(table.BAD & {column for column, _ in table.outcomes(kind, verdict)})
                    for (kind, _, _), verdict in self.verdicts.items())
+
+    def close(self):
+        if self.file:
+            self.file.close()
 
     def has(self, kind, setting, faults):
         return (kind, str(setting), faults) in self.verdicts

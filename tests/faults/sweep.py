@@ -33,7 +33,7 @@ import table
 import trial
 from report import Report
 
-RUNS_AT_A_TIME = {"lasting": 20, "memory-lasting": 20}  # a processor; these mostly sleep
+RUNS_AT_A_TIME = {"lasting": 20, "memory-lasting": 20, "forever": 6}  # for each processor; these mostly sleep
 place = None  # of this process
 
 
@@ -134,12 +134,13 @@ def main():
     counts = kept.counts(settings, usual_counts)
     began = time.monotonic()
     finished = True
-    for kind in [] if options.show else options.kinds:
+    for number, kind in enumerate([] if options.show else options.kinds, 1):
         tasks = tasks_of([kind], counts)
         share = tasks if options.part is None else tasks[:options.part]
         left = [task for task in share if not kept.has(*task[:3])]
         jobs = options.jobs or len(os.sched_getaffinity(0)) * RUNS_AT_A_TIME.get(kind, 2)
-        finished &= run_all(left, jobs, options.folder, kept, began + options.seconds)
+        # Each kind has its share of the time; what a kind leaves over goes to the next ones.
+        finished &= run_all(left, jobs, options.folder, kept, began + options.seconds * number / len(options.kinds))
     table.show(kept, options.folder)
     if not finished:
         print("not all runs were done: the same command goes on with the next one")

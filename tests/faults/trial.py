@@ -17,6 +17,7 @@ import scripts
 
 PATIENCE = 3.0            # seconds in which a server that is asleep may still serve a client
 PATIENCE_IN_FAULT = 0.1   # the same while a lasting fault goes on; then nothing is judged
+PATIENCE_IN_SPIN = 0.3    # seconds in which a server that spins may still serve a client
 HARD_LIMIT = 30.0         # seconds in which a server must do anything at all
 MORE_CALLS = 50           # so many calls of a class more than without a fault are no spinning yet,
 MORE_CALLS_A_SECOND = 100  # and so many more for each second that a fault lasts
@@ -202,7 +203,9 @@ class GiveUp:
         waited = time.monotonic() - self.began
         if self.server.has_ended() or waited > HARD_LIMIT:
             return True
-        if waited > self.patience and (self.server.is_asleep() or self.server.too_many()):
+        if waited > self.patience and self.server.is_asleep():
+            return True
+        if waited > PATIENCE_IN_SPIN and self.server.too_many():
             return True
         if not self.server.sleeps_long(self.patience):
             return False
