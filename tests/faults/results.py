@@ -23,7 +23,7 @@ def programs(folder):
 
 
 class Results:
-    def __init__(self, path, folder):
+    def __init__(self, path, folder, only_read=False):
         self.verdicts = {}  # of the kind, the setting and the faults
         self.usual = {}     # the counts of calls without a fault, of each setting
         self.file = None
@@ -33,9 +33,12 @@ class Results:
         path = pathlib.Path(path)
         text = path.read_text() if path.exists() else ""
         lines = [json.loads(line) for line in text.splitlines(True) if line.endswith("\n")]
-        if lines and lines[0] == mark:
+        if only_read or (lines and lines[0] == mark):
             for line in lines[1:]:
                 self._take(line)
+        if only_read:
+            return
+        if self.verdicts or self.usual:
             self.file = path.open("a")
         else:
             self.file = path.open("w")
@@ -61,8 +64,7 @@ class Results:
 
     def failures(self):
         """How many runs must not have ended as they did."""
-        return sum(bool(table.BAD & {column for column, _ in table.outcomes(kind, verdict)})
-                   for (kind, _, _), verdict in self.verdicts.items())
+        return sum(bool(table.bad(kind, verdict)) for (kind, _, _), verdict in self.verdicts.items())
 
     def close(self):
         if self.file:

@@ -105,8 +105,9 @@ def show_one(setting, faults):
     for name, value in vars(verdict).items():
         if name != "stacks":
             print("%-12s %s" % (name, value))
-    for stack in table.Symbols(place.folder).read(verdict.stacks):
-        print(*stack, sep="\n    ")
+    symbols = table.Symbols(place.folder, verdict.stacks)
+    for stack in verdict.stacks:
+        print(*symbols.read(stack), sep="\n    ")
 
 
 def show_command(setting, faults):
@@ -130,11 +131,13 @@ def main():
     settings = [trial.Setting(*words) for words in
                 [(server, mechanism, delivery) for server in options.servers for mechanism in options.mechanisms
                  for delivery in options.deliveries]]
-    kept = results.Results(options.results or options.folder / "results.jsonl", options.folder)
+    kept = results.Results(options.results or options.folder / "results.jsonl", options.folder, options.show)
+    if options.show:
+        return table.show(kept, options.folder)
     counts = kept.counts(settings, usual_counts)
     began = time.monotonic()
     finished = True
-    for number, kind in enumerate([] if options.show else options.kinds, 1):
+    for number, kind in enumerate(options.kinds, 1):
         tasks = tasks_of([kind], counts)
         share = tasks if options.part is None else tasks[:options.part]
         left = [task for task in share if not kept.has(*task[:3])]

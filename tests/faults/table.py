@@ -1,7 +1,6 @@
 """Prints what a sweep has found."""
 
 import collections
-import functools
 import re
 import subprocess
 
@@ -36,35 +35,56 @@ def outcomes(kind, verdict):
         yield "spinning", 1
 
 
+DEPTH = 6  # the functions of a stack that tell a cause from another one
+
 BAD = {"servers lost", "spinning", "not recovered", "silent"}
 
 
 class Symbols:
     """Reads the stacks of the injector: the names of functions, the innermost first."""
 
-    def __init__(self, folder):
-        self.folder = folder
+    def __init__(self, folder, stacks):
+        """`stacks` has all stacks that will be read: addr2line(1) is slow to begin."""
+        self.folder = str(folder)
+        self.known = {}
+        places = collections.defaultdict(set)
+        for file, _, at in (self.parts(line) for stack in stacks for line in stack):
+            if file.startswith(self.folder):
+                places[file].add(at)
+        for file, all_at in places.items():
+            self.ask(file, sorted(all_at))
 
-    def read(self, stacks):
-        return [[name for line in stack for name in self.names(line)] for stack in stacks]
+    @staticmethod
+    def parts(line):
+        """Of "FILE(NAME+PLACE)[ADDRESS]" the file, the name, and where the call is: before it returns to PLACE."""
+        file, name, place = re.match(r"(.*)\((.*?)(?:\+0x([0-9a-f]+))?\)", line).groups()
+        return file, name, int(place or "1", 16) - 1
 
-    @functools.lru_cache(None)
-    def names(self, line_):
-        line = re.match(r"(.*)\((.*?)(\+0x[0-9a-f]+)?\)", line_)
-        if not line or "libinject" in line[1]:
+    def ask(self, file, all_at):
+        output = subprocess.run(["addr2line", "-aCfie", file], input="".join("%x\n" % at for at in all_at),
+                                capture_output=True, text=True, check=True).stdout
+        for answer in re.split(r"(?m)^0x", output)[1:]:
+            at, *lines = answer.splitlines()
+            self.known[file, int(at, 16)] = ["%s %s" % (short_name(name), where.rpartition("/")[2].partition(" ")[0])
+                                             for name, where in zip(lines[::2], lines[1::2])
+                                             if not where.startswith(("/usr/", "??"))]
+
+    def read(self, stack):
+        return [name for line in stack for name in self.names(*self.parts(line))]
+
+    def names(self, file, name, at):
+        if file.endswith("libinject.so"):
             return []
-        if not line[1].startswith(str(self.folder)):
-            return [line[2]] if line[2] and not line[2].startswith("__libc_start") else []
-        # The address is where the call returns to; the call is before it.
-        at = hex(int(line[3], 16) - 1)
-        found = subprocess.run(["addr2line", "-Cfie", line[1], at], capture_output=True, text=True).stdout.splitlines()
-        return ["%s %s" % (short_name(name), where.rpartition("/")[2].partition(" ")[0])
-                for name, where in zip(found[::2], found[1::2])]
+        if file.startswith(self.folder):
+            return self.known[file, at]
+        return [short_name(name)] if name and not name.startswith("__libc_start") else []
 
 
 def short_name(name):
-    name = re.sub(r"\(.*\)( const)?( \[clone.*)?$", "", name)
-    return name.replace("asyncore::platform::", "").replace("asyncore::", "").replace("(anonymous namespace)::", "")
+    for scope in "(anonymous namespace)::", "asyncore::platform::", "asyncore::", "std::":
+        name = name.replace(scope, "")
+    name = re.sub(r"<.*>", "", re.sub(r"\[clone.*\]", "", name))
+    return re.sub(r"\(.*$", "", name).rpartition(" ")[2]
 
 
 def print_table(title, rows):
@@ -78,30 +98,44 @@ def print_table(title, rows):
 
 
 def show(kept, folder):
-    symbols = Symbols(folder)
     rows = collections.defaultdict(lambda: collections.defaultdict(collections.Counter))
-    causes = collections.defaultdict(list)
     for (kind, setting, faults), verdict in kept.verdicts.items():
         counted = collections.Counter()
         for column, count in outcomes(kind, verdict):
             counted[column] += count
         rows[kind][plan.classes_of(faults) if kind != "pairs" else setting].update(counted)
-        for column in BAD & set(counted):
-            causes[kind, column, plan.classes_of(faults), where(symbols, verdict)].append((setting, faults, verdict))
     for kind in plan.KINDS:
         if kind in rows:
             print_table(kind, rows[kind])
-    for (kind, column, classes, stack), runs in sorted(causes.items(), key=lambda item: (item[0][:3], -len(item[1]))):
-        setting, faults, verdict = runs[0]
-        errors = sorted({fault.split(":")[2] for _, faults_, _ in runs for fault in faults_.split(",")})
-        print("\n%s, %s, %s: %d runs, %s" % (kind, column, classes, len(runs), " ".join(errors)))
-        print("    %s" % (verdict.spinning or verdict.end or "no answer"), verdict.said and "| " + verdict.said)
-        print("    sweep.py %s --one %s %s" % (folder, setting, faults))
+    show_causes(kept.verdicts, folder)
+
+
+def bad(kind, verdict):
+    return BAD & {column for column, _ in outcomes(kind, verdict)}
+
+
+def show_causes(verdicts, folder):
+    """Prints what must not happen, one paragraph for each cause: the stack of the call that failed, and its end."""
+    losses = {run: verdict for run, verdict in verdicts.items() if bad(run[0], verdict)}
+    alone = {(setting, faults) for _, setting, faults in losses}
+    symbols = Symbols(folder, [stack for verdict in losses.values() for stack in verdict.stacks[:1]])
+    causes = collections.defaultdict(list)
+    for (kind, setting, faults), verdict in losses.items():
+        if kind == "pairs" and any((setting, fault) in alone for fault in faults.split(",")):
+            continue  # one of the two faults is the cause
+        stack = symbols.read(verdict.stacks[0])[:DEPTH] if verdict.stacks else []
+        functions = tuple(line.partition(" ")[0] for line in stack)
+        for column in bad(kind, verdict):
+            causes[column, plan.classes_of(faults), verdict.end, functions].append((kind, setting, faults, stack, verdict))
+    for (column, classes, end, _), runs in sorted(causes.items(), key=lambda cause: (cause[0][0], -len(cause[1]))):
+        kind, setting, faults, stack, verdict = runs[0]
+        kinds = collections.Counter(run[0] for run in runs)
+        effects = sorted({fault.split(":")[2] for run in runs for fault in run[2].split(",")})
+        print("\n%s: %s, %s" % (column, classes, verdict.spinning or end or "no answer"))
+        print("    runs: " + ", ".join("%d %s" % (count, name) for name, count in kinds.items()))
+        print("    with: " + " ".join(effects))
+        if verdict.said:
+            print("    said: " + verdict.said)
+        print("    one:  sweep.py %s --one %s %s" % (folder, setting.replace(" ", "\\ "), faults))
         for line in stack:
-            print("        " + line)
-
-
-def where(symbols, verdict):
-    """The functions of the first fault's stack, up to the loop."""
-    stacks = symbols.read(verdict.stacks[:1])
-    return tuple(stacks[0][:12]) if stacks else ()
+            print("          " + line)

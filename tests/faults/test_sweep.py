@@ -77,7 +77,7 @@ class SweepTest(unittest.TestCase):
 
     def test_stack(self):
         verdict = trial.try_faults(sweep.place, trial.Setting("losing exits", "poll", "select"), ACCEPT, {})
-        names = [name.partition(" ")[0] for name in table.Symbols(FOLDER).read(verdict.stacks)[0]]
+        names = [name.partition(" ")[0] for name in table.Symbols(FOLDER, verdict.stacks).read(verdict.stacks[0])]
         self.assertIn("main", names)
 
     def test_counts(self):
@@ -103,7 +103,7 @@ class ResultsTest(unittest.TestCase):
         with contextlib.suppress(FileNotFoundError):
             path.unlink()
         kept = results.Results(path, FOLDER)
-        kept.add("single", "losing exits/poll/select", ACCEPT, trial.Verdict(fired=1, end="exit 1", stacks=[["main"]]))
+        kept.add("single", "losing exits/poll/select", ACCEPT, trial.Verdict(fired=1, end="exit 1", stacks=[["losing(main+0x1)[0x1]"]]))
         kept.close()
         again = results.Results(path, FOLDER)
         again.close()
