@@ -46,7 +46,10 @@ verdict call::next() noexcept {
     if (here->waits == 0) slot_->calls_in_startup = index;
     const verdict found = judge(name_.data(), name_.size(), index);
     if (found.what != effect::none) {
-        if (here->fired_at == 0) here->fired_at = now();
+        if (here->fired == 0) {
+            here->fired_at = now();
+            here->fired_in_startup = here->waits == 0;
+        }
         if (++here->fired <= 2) report_stack();
     }
     at_work = false;

@@ -38,14 +38,14 @@ Function* real(Function*, const char* symbol) noexcept {
 }  // namespace faults
 
 /// libc's own function.
-#define REAL(symbol)                                                  \
-    ([]() noexcept {                                                  \
-        static auto* const libc_s = faults::real(&::symbol, #symbol); \
-        return libc_s;                                                \
+#define REAL(symbol)                                                                               \
+    ([]() noexcept {                                                                               \
+        static auto* const libc_s = faults::real(&::symbol, #symbol);                              \
+        return libc_s;                                                                             \
     }())
 
 /// Begins the definition of a function that replaces libc's `symbol`.  The definition has a name of
 /// its own: libc's headers may declare `symbol` with attributes that it could not repeat.
-#define REPLACE(result, symbol, parameters)              \
-    extern "C" result faulty_##symbol parameters asm(#symbol); \
+#define REPLACE(result, symbol, parameters)                                                        \
+    extern "C" result faulty_##symbol parameters asm(#symbol);                                     \
     result faulty_##symbol parameters

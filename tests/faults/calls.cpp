@@ -21,11 +21,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define CALL(result, symbol, parameters, arguments, failed) \
-    REPLACE(result, symbol, parameters) {                   \
-        static constinit faults::call here(#symbol);        \
-        if (here.fails()) return failed;                    \
-        return REAL(symbol) arguments;                      \
+#define CALL(result, symbol, parameters, arguments, failed)                                        \
+    REPLACE(result, symbol, parameters) {                                                          \
+        static constinit faults::call here(#symbol);                                               \
+        if (here.fails()) return failed;                                                           \
+        return REAL(symbol) arguments;                                                             \
     }
 
 // Sockets
@@ -62,15 +62,15 @@ REPLACE(int, listen, (int fd, int backlog)) {
 
 // Descriptors and files.  The kernel has let go of a descriptor even if close() fails.
 
-#define CLOSE(symbol, type)                          \
-    REPLACE(int, symbol, (type closed)) {            \
-        static constinit faults::call here(#symbol); \
-        const bool fails = here.fails();             \
-        const int error = errno;                     \
-        const int result = REAL(symbol)(closed);     \
-        if (!fails) return result;                   \
-        errno = error;                               \
-        return -1;                                   \
+#define CLOSE(symbol, type)                                                                        \
+    REPLACE(int, symbol, (type closed)) {                                                          \
+        static constinit faults::call here(#symbol);                                               \
+        const bool fails = here.fails();                                                           \
+        const int error = errno;                                                                   \
+        const int result = REAL(symbol)(closed);                                                   \
+        if (!fails) return result;                                                                 \
+        errno = error;                                                                             \
+        return -1;                                                                                 \
     }
 
 CLOSE(close, int)

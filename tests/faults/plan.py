@@ -44,8 +44,12 @@ def memory_lasting(counts):
     return [fault + SECOND for fault in memory(counts)]
 
 
+def memory_brief(counts):
+    return [fault + ":20" for fault in memory(counts)]
+
+
 def short(counts):
-    return each(TRANSFERS, counts, lambda _: ["short=1", "short=2", "short=7"])
+    return each(TRANSFERS, counts, lambda _: ["short=1", "short=2", "short=3", "short=7", "short=100"])
 
 
 def ready(counts):
@@ -58,8 +62,8 @@ def pairs(counts, number=12000):
     return [",".join(chosen.sample(faults, 2)) for _ in range(number)]
 
 
-KINDS = {"single": single, "lasting": lasting, "forever": forever, "memory": memory, "memory-lasting": memory_lasting,
-         "short": short, "ready": ready, "pairs": pairs}
+KINDS = {"single": single, "lasting": lasting, "forever": forever, "memory": memory, "memory-brief": memory_brief,
+         "memory-lasting": memory_lasting, "short": short, "ready": ready, "pairs": pairs}
 
 
 def classes_of(faults):

@@ -13,14 +13,15 @@ struct slot {
 };
 
 struct report {
-    std::uint64_t waits;       // calls of select, poll and epoll_wait
-    std::int64_t wait_limit;   // milliseconds, of the wait that the server is in; -1 is without limit
-    std::uint64_t in_wait;     // 1 while the server is in a wait
-    std::uint64_t port;        // of the first listener; 0 before it listens
-    std::uint64_t fired;       // calls that a fault met
-    std::uint64_t fired_at;    // when the first fault fired, in nanoseconds of CLOCK_MONOTONIC
+    std::uint64_t waits;  // calls of select, poll and epoll_wait
+    std::int64_t
+        wait_limit;          // milliseconds, of the wait that the server is in; -1 is without limit
+    std::uint64_t in_wait;   // 1 while the server is in a wait
+    std::uint64_t port;      // of the first listener; 0 before it listens
+    std::uint64_t fired;     // calls that a fault met
+    std::uint64_t fired_at;  // when the first fault fired, in nanoseconds of CLOCK_MONOTONIC
     std::uint64_t slots_used;
-    std::uint64_t unused;
+    std::uint64_t fired_in_startup;  // 1 if the first fault fired before the first wait
     slot slots[100];
 };
 

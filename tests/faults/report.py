@@ -32,6 +32,7 @@ class Report:
     port = property(lambda self: self._head(3))
     fired = property(lambda self: self._head(4))
     fired_at = property(lambda self: self._head(5))
+    fired_in_startup = property(lambda self: self._head(7))
 
     def counts(self):
         """How many calls of each class the server has made."""

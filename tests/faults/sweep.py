@@ -3,8 +3,9 @@
 
     sweep.py FOLDER [OPTION ...]      FOLDER has the built servers and the injector: build/tests/faults
 
-    --kinds NAME,...       single, lasting, forever, memory, memory-lasting, short, ready, pairs; all by default
-    --servers NAME,...     line_echo, http_server, smtpd; all by default
+    --kinds NAME,...       single, lasting, forever, memory, memory-brief, memory-lasting, short, ready, pairs;
+                           all by default
+    --servers NAME,...     line_echo, line_echo_asked, http_server, smtpd; all by default
     --mechanisms NAME,...  select, poll, epoll; all by default
     --deliveries NAME,...  select, poll; both by default
     --part N               only N runs, always the same ones, spread over all faults
@@ -33,7 +34,7 @@ import table
 import trial
 from report import Report
 
-RUNS_AT_A_TIME = {"lasting": 20, "memory-lasting": 20, "forever": 6}  # for each processor; these mostly sleep
+RUNS_AT_A_TIME = {"lasting": 20, "memory-brief": 4, "memory-lasting": 20, "forever": 6}  # for each processor; these mostly sleep
 place = None  # of this process
 
 
@@ -86,7 +87,7 @@ def parse():
     parser = argparse.ArgumentParser(usage=__doc__)
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("--kinds", type=names, default=list(plan.KINDS))
-    parser.add_argument("--servers", type=names, default=["line_echo", "http_server", "smtpd"])
+    parser.add_argument("--servers", type=names, default=list(scripts.SERVERS))
     parser.add_argument("--mechanisms", type=names, default=["select", "poll", "epoll"])
     parser.add_argument("--deliveries", type=names, default=["select", "poll"])
     parser.add_argument("--part", type=int)

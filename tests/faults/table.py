@@ -18,11 +18,11 @@ def outcomes(kind, verdict):
     yield "fired", 1
     if verdict.in_startup:
         yield "start-up", 1
-        if not verdict.said or not verdict.end:
+        if verdict.silent:
             yield "silent", 1
         return
     lost = verdict.lost + verdict.probes_lost
-    lasts = kind in ("lasting", "memory-lasting", "forever")
+    lasts = kind in LASTING
     if verdict.end or (not lasts and verdict.probes_lost > 1):
         yield "servers lost", 1
     elif verdict.probes_lost and lasts and kind != "forever":
@@ -34,6 +34,8 @@ def outcomes(kind, verdict):
     if verdict.spinning:
         yield "spinning", 1
 
+
+LASTING = {"lasting", "memory-lasting", "memory-brief", "forever"}
 
 DEPTH = 6  # the functions of a stack that tell a cause from another one
 

@@ -10,14 +10,14 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define TRANSFER(symbol, parameters, arguments)                                     \
-    REPLACE(ssize_t, symbol, parameters) {                                          \
-        static constinit faults::call here(#symbol);                                \
-        const auto found = here.next();                                             \
-        if (found.what == faults::effect::cut)                                      \
-            size = std::min(size, static_cast<std::size_t>(found.number));          \
-        if (found.what == faults::effect::error) return errno = found.number, -1;   \
-        return REAL(symbol) arguments;                                              \
+#define TRANSFER(symbol, parameters, arguments)                                                    \
+    REPLACE(ssize_t, symbol, parameters) {                                                         \
+        static constinit faults::call here(#symbol);                                               \
+        const auto found = here.next();                                                            \
+        if (found.what == faults::effect::cut)                                                     \
+            size = std::min(size, static_cast<std::size_t>(found.number));                         \
+        if (found.what == faults::effect::error) return errno = found.number, -1;                  \
+        return REAL(symbol) arguments;                                                             \
     }
 
 TRANSFER(read, (int fd, void* data, std::size_t size), (fd, data, size))
@@ -35,34 +35,34 @@ TRANSFER(sendfile, (int to, int from, off_t* offset, std::size_t size), (to, fro
 
 // These have arrays of buffers; where they are cut, only the first one is used.
 
-#define VECTOR_TRANSFER(symbol)                                                     \
-    REPLACE(ssize_t, symbol, (int fd, const iovec* buffers, int count)) {           \
-        static constinit faults::call here(#symbol);                                \
-        const auto found = here.next();                                             \
-        if (found.what == faults::effect::error) return errno = found.number, -1;   \
-        if (found.what != faults::effect::cut || count < 1)                         \
-            return REAL(symbol)(fd, buffers, count);                                \
-        iovec first = *buffers;                                                     \
-        first.iov_len = std::min(first.iov_len, static_cast<std::size_t>(found.number)); \
-        return REAL(symbol)(fd, &first, 1);                                         \
+#define VECTOR_TRANSFER(symbol)                                                                    \
+    REPLACE(ssize_t, symbol, (int fd, const iovec* buffers, int count)) {                          \
+        static constinit faults::call here(#symbol);                                               \
+        const auto found = here.next();                                                            \
+        if (found.what == faults::effect::error) return errno = found.number, -1;                  \
+        if (found.what != faults::effect::cut || count < 1)                                        \
+            return REAL(symbol)(fd, buffers, count);                                               \
+        iovec first = *buffers;                                                                    \
+        first.iov_len = std::min(first.iov_len, static_cast<std::size_t>(found.number));           \
+        return REAL(symbol)(fd, &first, 1);                                                        \
     }
 
 VECTOR_TRANSFER(readv)
 VECTOR_TRANSFER(writev)
 
-#define MESSAGE_TRANSFER(symbol, message_type)                                      \
-    REPLACE(ssize_t, symbol, (int fd, message_type* message, int flags)) {          \
-        static constinit faults::call here(#symbol);                                \
-        const auto found = here.next();                                             \
-        if (found.what == faults::effect::error) return errno = found.number, -1;   \
-        if (found.what != faults::effect::cut || message->msg_iovlen < 1)           \
-            return REAL(symbol)(fd, message, flags);                                \
-        iovec first = *message->msg_iov;                                            \
-        first.iov_len = std::min(first.iov_len, static_cast<std::size_t>(found.number)); \
-        msghdr shorter = *message;                                                  \
-        shorter.msg_iov = &first;                                                   \
-        shorter.msg_iovlen = 1;                                                     \
-        return REAL(symbol)(fd, &shorter, flags);                                   \
+#define MESSAGE_TRANSFER(symbol, message_type)                                                     \
+    REPLACE(ssize_t, symbol, (int fd, message_type* message, int flags)) {                         \
+        static constinit faults::call here(#symbol);                                               \
+        const auto found = here.next();                                                            \
+        if (found.what == faults::effect::error) return errno = found.number, -1;                  \
+        if (found.what != faults::effect::cut || message->msg_iovlen < 1)                          \
+            return REAL(symbol)(fd, message, flags);                                               \
+        iovec first = *message->msg_iov;                                                           \
+        first.iov_len = std::min(first.iov_len, static_cast<std::size_t>(found.number));           \
+        msghdr shorter = *message;                                                                 \
+        shorter.msg_iov = &first;                                                                  \
+        shorter.msg_iovlen = 1;                                                                    \
+        return REAL(symbol)(fd, &shorter, flags);                                                  \
     }
 
 MESSAGE_TRANSFER(sendmsg, const msghdr)
@@ -74,7 +74,7 @@ REPLACE(std::size_t, fwrite, (const void* data, std::size_t size, std::size_t co
     return here.fails() ? 0 : REAL(fwrite)(data, size, count, file);
 }
 
-REPLACE(int, fflush, (FILE* file)) {
+REPLACE(int, fflush, (FILE * file)) {
     static constinit faults::call here("fflush");
     return here.fails() ? EOF : REAL(fflush)(file);
 }

@@ -5,6 +5,7 @@ wait that lasts longer than the client's patience: the answer will not come.
 """
 
 import dataclasses
+import errno
 import os
 import pathlib
 import select
@@ -21,6 +22,7 @@ PATIENCE_IN_SPIN = 0.3    # seconds in which a server that spins may still serve
 HARD_LIMIT = 30.0         # seconds in which a server must do anything at all
 MORE_CALLS = 50           # so many calls of a class more than without a fault are no spinning yet,
 MORE_CALLS_A_SECOND = 100  # and so many more for each second that a fault lasts
+NOT_UNDERSTOOD = 99       # the injector's exit status
 PROBES = 3                # clients that connect after the fault
 
 
@@ -45,7 +47,8 @@ class Setting:
 @dataclasses.dataclass
 class Verdict:
     fired: int = 0            # calls that failed
-    in_startup: bool = False  # the program ended, or had no listener, before its first wait
+    in_startup: bool = False  # the first call failed before the server's first wait, and the server was lost
+    silent: bool = False      # it said neither which call failed in its start-up, nor the error
     end: str = ""             # how the server ended, if it did
     said: str = ""            # the last line that it wrote
     lost: int = 0             # clients that were not served
@@ -234,10 +237,23 @@ def try_faults(place, setting, faults, usual):
         verdict.spinning = server.too_many()
         verdict.end = server.end()
         verdict.fired = server.report.fired
+        verdict.in_startup |= bool(server.report.fired_in_startup and verdict.end)
+        if verdict.end == "exit %d" % NOT_UNDERSTOOD:
+            raise ValueError(server.said())
         if verdict.lost or verdict.probes_lost or verdict.end or verdict.spinning or verdict.in_startup:
             verdict.stacks = server.report.stacks()
             verdict.said = server.said()
+            verdict.silent = verdict.in_startup and not (verdict.end and tells(verdict.said, faults))
     return verdict
+
+
+def tells(line, faults):
+    """Whether the line names the call that failed, or the error."""
+    for fault in faults.split(","):
+        name, _, error = fault.split(":")[:3]
+        if name in line or os.strerror(getattr(errno, error, 0)) in line or (name == "malloc" and "bad_alloc" in line):
+            return True
+    return False
 
 
 def judge(server, setting, faults, verdict):
@@ -254,9 +270,10 @@ def judge(server, setting, faults, verdict):
         in_fault = server.lasts and report.fired and time.monotonic() < end_of_fault()
         return PATIENCE_IN_FAULT if in_fault or ":forever" in faults else PATIENCE
 
-    usual, after = scripts.CLIENTS[setting.server.split()[0]]
+    _, usual, after = scripts.server(setting.server)
     # The clients of the second group connect when the first group has gone.
-    for group in usual[:3], usual[3:]:
+    half = (len(usual) + 1) // 2
+    for group in usual[:half], usual[half:]:
         verdict.lost += serve(server, [Client(server, script) for script in group], patience)
     if not report.fired:
         return

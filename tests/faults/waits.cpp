@@ -96,11 +96,16 @@ REPLACE(int, poll, (pollfd * watched, nfds_t count, int limit)) {
     const auto found = here.next();
     const wait meanwhile(limit);
     switch (found.what) {
-    case effect::error: return errno = found.number, -1;
-    case effect::early: return pretend(watched, count, 0);
-    case effect::ready: return pretend(watched, count, POLLIN | POLLOUT);
-    case effect::urgent: return pretend(watched, count, POLLPRI);
-    default: return REAL(poll)(watched, count, limit);
+    case effect::error:
+        return errno = found.number, -1;
+    case effect::early:
+        return pretend(watched, count, 0);
+    case effect::ready:
+        return pretend(watched, count, POLLIN | POLLOUT);
+    case effect::urgent:
+        return pretend(watched, count, POLLPRI);
+    default:
+        return REAL(poll)(watched, count, limit);
     }
 }
 
@@ -110,8 +115,7 @@ REPLACE(int, select,
     const auto found = here.next();
     const wait meanwhile(milliseconds(timeout));
     if (found.what == effect::error) return errno = found.number, -1;
-    if (found.what == effect::none)
-        return REAL(select)(limit, readable, writable, urgent, timeout);
+    if (found.what == effect::none) return REAL(select)(limit, readable, writable, urgent, timeout);
     if (found.what != effect::ready) {
         clear(readable);
         clear(writable);
@@ -133,10 +137,15 @@ REPLACE(int, epoll_wait, (int set, epoll_event* events, int room, int limit)) {
     const auto found = here.next();
     const wait meanwhile(limit);
     switch (found.what) {
-    case effect::error: return errno = found.number, -1;
-    case effect::early: return 0;
-    case effect::ready: return pretend(set, events, room, EPOLLIN | EPOLLOUT);
-    case effect::urgent: return pretend(set, events, room, EPOLLPRI);
-    default: return REAL(epoll_wait)(set, events, room, limit);
+    case effect::error:
+        return errno = found.number, -1;
+    case effect::early:
+        return 0;
+    case effect::ready:
+        return pretend(set, events, room, EPOLLIN | EPOLLOUT);
+    case effect::urgent:
+        return pretend(set, events, room, EPOLLPRI);
+    default:
+        return REAL(epoll_wait)(set, events, room, limit);
     }
 }
