@@ -38,8 +38,7 @@ def main(injector, *files):
     for file in files:
         called |= symbols(file, "--undefined-only") & of_libc
     replaced = symbols(injector, "-D", "--defined-only") & of_libc
-    lines = (line.partition("#")[0].split(None, 1) for line in (plan.HERE / "harmless.txt").open())
-    harmless = {words[0]: words[1:] for words in lines if words}
+    harmless = plan.table("harmless.txt")
 
     faults = ["%s is neither replaced nor harmless" % name for name in called - replaced - set(harmless)]
     faults += ["%s is harmless and yet replaced" % name for name in replaced & set(harmless)]

@@ -9,13 +9,14 @@ TRANSFERS = ["read", "write", "recv", "send", "recvfrom", "sendto", "sendmsg", "
 WAITS = ["select", "poll", "epoll_wait"]
 
 
-def errors_of_calls():
-    """What calls.txt says: the errors of each class of calls."""
-    lines = (line.partition("#")[0].split() for line in (HERE / "calls.txt").open())
-    return {words[0]: words[1:] for words in lines if words}
+def table(name):
+    """A table of this folder: the first word of each line, and the rest."""
+    lines = (line.partition("#")[0].split(None, 1) for line in (HERE / name).open())
+    return {words[0]: "".join(words[1:]).strip() for words in lines if words}
 
 
-ERRORS = errors_of_calls()
+# The errors of each class of calls.
+ERRORS = {name: errors.split() for name, errors in table("calls.txt").items()}
 
 
 def each(classes, counts, effects):

@@ -32,7 +32,7 @@ BIG = b"0123456789abcdef" * 20000
 def make_site(folder):
     """Makes the files that the clients of http_server ask for."""
     folder = pathlib.Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "folder").mkdir(parents=True, exist_ok=True)
     (folder / "page.txt").write_bytes(PAGE)
     (folder / "big.bin").write_bytes(BIG)
 
@@ -57,6 +57,8 @@ HTTP = [
     [get(b"/big.bin", BIG)],
     [Exchange(b"HEAD /page.txt HT", b"", b""), Exchange(b"TP/1.0\r\n\r\n", b"HTTP/1.0 200", b"\r\n\r\n")],
     [get(b"/none", b"</html>\n", b"404")],
+    [get(b"/folder", b"</html>\n", b"301")],
+    [get(b"/folder/", b"</html>\n")],
     [POST_PARTS],
 ]
 

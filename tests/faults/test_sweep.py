@@ -115,7 +115,7 @@ class ResultsTest(unittest.TestCase):
         again.close()
         self.assertTrue(again.has("single", "losing_exits/poll/select", ACCEPT))
         self.assertFalse(again.has("lasting", "losing_exits/poll/select", ACCEPT))
-        self.assertEqual(again.failures(), 1)
+        self.assertEqual(again.failures(), [ACCEPT])
 
     def test_the_table(self):
         kept = results.Results("-", FOLDER)
