@@ -50,7 +50,8 @@ verdict call::next() noexcept {
             here->fired_at = now();
             here->fired_in_startup = here->waits == 0;
         }
-        if (++here->fired <= 2) report_stack();
+        ++here->fired;
+        report_stack();
     }
     at_work = false;
     errno = error;

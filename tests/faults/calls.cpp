@@ -110,6 +110,14 @@ extern "C" int __register_atfork(void (*)(), void (*)(), void (*)(), void*);
 CALL(int, __register_atfork, (void (*prepare)(), void (*parent)(), void (*child)(), void* module),
      (prepare, parent, child, module), errno)
 
+/// abort() cannot fail.  Its stack shows what ended the program, such as an exception in a noexcept
+/// function.
+REPLACE(void, abort, ()) {
+    if (faults::current_report()) faults::report_stack();
+    REAL(abort)();
+    __builtin_unreachable();
+}
+
 // Names.  The errors of getaddrinfo and gethostbyaddr are numbers of their own: a system error, and
 // "try again".
 

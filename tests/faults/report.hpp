@@ -31,7 +31,7 @@ static_assert(sizeof(report) <= report_size);
 /// The report of this process, or nullptr where the program runs without one.
 report* current_report() noexcept;
 
-/// Appends the stack of the caller to the report.
+/// Writes the stack of the caller behind the report, which keeps the first stack and the last one.
 void report_stack() noexcept;
 
 std::uint64_t now() noexcept;

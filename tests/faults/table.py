@@ -86,7 +86,7 @@ def short_name(name):
     for scope in "(anonymous namespace)::", "asyncore::platform::", "asyncore::", "std::":
         name = name.replace(scope, "")
     name = re.sub(r"<.*>", "", re.sub(r"\[clone.*\]", "", name))
-    return re.sub(r"\(.*$", "", name).rpartition(" ")[2]
+    return re.sub(r"\(.*$", "", name).rpartition(" ")[2] or "lambda"
 
 
 def print_table(title, rows):
@@ -117,15 +117,16 @@ def bad(kind, verdict):
 
 
 def show_causes(verdicts, folder):
-    """Prints what must not happen, one paragraph for each cause: the stack of the call that failed, and its end."""
+    """Prints what must not happen, one paragraph for each cause: the stack of the last call
+    that failed, or of the abort, and how it ended."""
     losses = {run: verdict for run, verdict in verdicts.items() if bad(run[0], verdict)}
     alone = {(setting, faults) for _, setting, faults in losses}
-    symbols = Symbols(folder, [stack for verdict in losses.values() for stack in verdict.stacks[:1]])
+    symbols = Symbols(folder, [stack for verdict in losses.values() for stack in verdict.stacks[-1:]])
     causes = collections.defaultdict(list)
     for (kind, setting, faults), verdict in losses.items():
         if kind == "pairs" and any((setting, fault) in alone for fault in faults.split(",")):
             continue  # one of the two faults is the cause
-        stack = symbols.read(verdict.stacks[0])[:DEPTH] if verdict.stacks else []
+        stack = symbols.read(verdict.stacks[-1])[:DEPTH] if verdict.stacks else []
         functions = tuple(line.partition(" ")[0] for line in stack)
         for column in bad(kind, verdict):
             causes[column, plan.classes_of(faults), verdict.end, functions].append((kind, setting, faults, stack, verdict))
