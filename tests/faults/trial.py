@@ -128,13 +128,23 @@ class Server:
                 return "%s %d" % (name, calls)
         return ""
 
+    def pass_time_until(self, end):
+        """A server that spins is stopped meanwhile: it has shown what it does, and the other runs need the processor."""
+        spins = self.too_many()
+        if spins and not self.has_ended():
+            os.kill(self.pid, signal.SIGSTOP)
+        time.sleep(max(0, end - time.monotonic()))
+        if spins and not self.has_ended():
+            os.kill(self.pid, signal.SIGCONT)
+
     def settle(self):
         """Waits until the server is asleep.  A server that spins never is, nor is one that has ended."""
-        began = time.monotonic()
+        began, pause = time.monotonic(), 0.00005
         while not self.is_asleep():
             if self.has_ended() or self.too_many() or time.monotonic() - began > HARD_LIMIT:
                 return
-            os.sched_yield()
+            time.sleep(pause)
+            pause = min(pause * 2, 0.005)
 
     def said(self):
         lines = os.pread(self.output, 1 << 16, 0).decode("latin-1").splitlines()
@@ -268,6 +278,8 @@ def judge(server, setting, faults, verdict):
 
     def patience():
         in_fault = server.lasts and report.fired and time.monotonic() < end_of_fault()
+        if in_fault and server.too_many():
+            return 0
         return PATIENCE_IN_FAULT if in_fault or ":forever" in faults else PATIENCE
 
     _, usual, after = scripts.server(setting.server)
@@ -278,7 +290,7 @@ def judge(server, setting, faults, verdict):
     if not report.fired:
         return
     if server.lasts:
-        time.sleep(max(0, end_of_fault() - time.monotonic()))
+        server.pass_time_until(end_of_fault())
     probes = [Client(server, after) for _ in range(PROBES)]
     verdict.probes_lost = serve(server, probes, patience)
     server.settle()
