@@ -11,7 +11,7 @@ WAITS = ["select", "poll", "epoll_wait"]
 
 def table(name):
     """A table of this folder: the first word of each line, and the rest."""
-    lines = (line.partition("#")[0].split(None, 1) for line in (HERE / name).open())
+    lines = (line.partition("#")[0].split(None, 1) for line in (HERE / name).read_text().splitlines())
     return {words[0]: "".join(words[1:]).strip() for words in lines if words}
 
 

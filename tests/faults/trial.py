@@ -210,6 +210,7 @@ class GiveUp:
     def __init__(self, server, patience):
         self.server, self.patience = server, patience
         self.began = time.monotonic()
+        self.counts = server.report.counts()
         self.waits = -1  # of the server, when it was last seen in a long sleep
 
     def now(self):
@@ -218,13 +219,18 @@ class GiveUp:
             return True
         if waited > self.patience and self.server.is_asleep():
             return True
-        if waited > PATIENCE_IN_SPIN and self.server.too_many():
+        if waited > PATIENCE_IN_SPIN and self.server_spins():
             return True
         if not self.server.sleeps_long(self.patience):
             return False
         # It is seen twice, and nothing has woken the server in between.
         before, self.waits = self.waits, self.server.report.waits
         return before == self.waits
+
+    def server_spins(self):
+        """Whether it makes far too many calls now; it may have done so before, and no more."""
+        return any(calls - self.counts.get(name, 0) > 1000
+                   for name, calls in self.server.report.counts().items() if name != "malloc")
 
 
 def serve(server, clients, patience_of):
