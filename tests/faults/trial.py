@@ -19,7 +19,7 @@ import scripts
 PATIENCE = 3.0            # seconds in which a server that is asleep may still serve a client
 PATIENCE_IN_FAULT = 0.1   # the same while a lasting fault goes on; then nothing is judged
 PATIENCE_IN_SPIN = 0.3    # seconds in which a server that spins may still serve a client
-HARD_LIMIT = 30.0         # seconds in which a server must do anything at all
+HARD_LIMIT = 20.0         # seconds for all that a run waits; a server that neither sleeps nor calls reaches it
 MORE_CALLS = 50           # so many calls of a class more than without a fault are no spinning yet,
 MORE_CALLS_A_SECOND = 100  # and so many more for each second that a fault lasts
 NOT_UNDERSTOOD = 99       # the injector's exit status
@@ -87,6 +87,7 @@ class Server:
         self.pid = os.posix_spawn(command[0], command, place.environment(setting, faults), file_actions=[
             (os.POSIX_SPAWN_DUP2, self.output, 1), (os.POSIX_SPAWN_DUP2, self.output, 2)])
         self.status = None
+        self.deadline = time.monotonic() + HARD_LIMIT
         self.stat = os.open("/proc/%d/stat" % self.pid, os.O_RDONLY)
 
     def has_ended(self):
@@ -139,9 +140,9 @@ class Server:
 
     def settle(self):
         """Waits until the server is asleep.  A server that spins never is, nor is one that has ended."""
-        began, pause = time.monotonic(), 0.00005
+        pause = 0.00005
         while not self.is_asleep():
-            if self.has_ended() or self.too_many() or time.monotonic() - began > HARD_LIMIT:
+            if self.has_ended() or self.too_many() or time.monotonic() > self.deadline:
                 return
             time.sleep(pause)
             pause = min(pause * 2, 0.005)
@@ -215,7 +216,7 @@ class GiveUp:
 
     def now(self):
         waited = time.monotonic() - self.began
-        if self.server.has_ended() or waited > HARD_LIMIT:
+        if self.server.has_ended() or time.monotonic() > self.server.deadline:
             return True
         if waited > self.patience and self.server.is_asleep():
             return True
