@@ -4,10 +4,12 @@
 
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 
 #include <execinfo.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 namespace faults {
 
@@ -20,7 +22,10 @@ bool at_work = false;
 // inside of a call of the server.  A server that runs under a sweep ends with it.
 __attribute__((constructor)) void prepare() {
     at_work = true;
-    if (current_report()) ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (const char* const path = ::getenv("FAULTS_REPORT")) {
+        ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (::access(path, F_OK) != 0) ::_exit(99);  // the sweep ended before
+    }
     void* frame = nullptr;
     ::backtrace(&frame, 1);
     at_work = false;
