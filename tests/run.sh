@@ -6,6 +6,9 @@
 #                                   built by clang with AddressSanitizer and UndefinedBehaviorSanitizer
 #   sh tests/run.sh --build-only    no test: only the build
 #   sh tests/run.sh --replay N      N random schedules, compared with CPython on every mechanism
+#   sh tests/run.sh --faults [SECONDS]
+#                                   fails each call of the example servers (tests/faults/README.md), for so
+#                                   many seconds or to the end; the next run goes on where this one ended
 #   sh tests/run.sh --sanitize      the programs under AddressSanitizer and UndefinedBehaviorSanitizer,
 #                                   built by gcc and by clang, and the tests that use threads under
 #                                   ThreadSanitizer
@@ -73,6 +76,7 @@ build_sanitized() {
 what=${1:-all}
 case $what in
 all | --ci | --build-only | --browser | --sanitize) [ $# -le 1 ] || usage ;;
+--faults) [ $# -le 2 ] || usage ;;
 --replay | --repeat) [ $# -eq 2 ] || usage ;;
 *) usage ;;
 esac
@@ -133,6 +137,7 @@ esac
 case $what in
 --build-only) exit 0 ;;
 --replay) exec python3 tests/conformance/run.py --replay build/tests/replay --random "$2" ;;
+--faults) exec python3 tests/faults/sweep.py build/tests/faults --check ${2:+--seconds "$2"} ;;
 --repeat) run_tests build --no-suite docs --no-suite style --no-suite browser --repeat "$2" ;;
 --browser) run_tests build --suite browser ;;
 all) run_tests build ;;

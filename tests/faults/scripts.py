@@ -1,0 +1,114 @@
+"""What the clients of a server say, and what they must hear.
+
+A script is a list of exchanges.  The client is served if it hears all of each exchange.
+"""
+
+import pathlib
+from typing import NamedTuple
+
+
+class Exchange(NamedTuple):
+    say: bytes
+    begins: bytes  # the answer's beginning
+    ends: bytes    # the answer's end: the exchange is over when the client has heard it
+
+
+def same(data):
+    return Exchange(data, data, data)
+
+
+ECHO = [
+    [same(b"hello\r\n"), same(b"a\r\nb\r\n"), same(b"x" * 6000 + b"\r\n")],
+    [same(b"hello\r\n"), Exchange(b"half of ", b"", b""), Exchange(b"a line\r\n", b"half of a", b"line\r\n")],
+    [same(b"hello\r\n"), same(b"good bye\r\n")],
+    [same(b"x" * 100000 + b"\r\n"), same(b"hello\r\n")],
+    [same(b"hello\r\n"), same(b"\r\n")],
+]
+
+PAGE = b"A small page.\n"
+BIG = b"0123456789abcdef" * 20000
+
+
+def make_site(folder):
+    """Makes the files that the clients of http_server ask for."""
+    folder = pathlib.Path(folder)
+    (folder / "folder").mkdir(parents=True, exist_ok=True)
+    (folder / "page.txt").write_bytes(PAGE)
+    (folder / "big.bin").write_bytes(BIG)
+
+
+def get(path, end, code=b"200"):
+    request = b"GET %s HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n" % path
+    return Exchange(request, b"HTTP/1.0 " + code, end)
+
+
+POST = Exchange(b"POST /form HTTP/1.1\r\nHost: here\r\nConnection: close\r\n"
+                b"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 11\r\n\r\na=one&b=two",
+                b"HTTP/1.0 200", b"</html>\n")
+
+PART = b"--x\r\nContent-Disposition: form-data; name=one\r\n\r\ntext\r\n--x--\r\n"
+POST_PARTS = Exchange(b"POST / HTTP/1.1\r\nHost: here\r\nContent-Type: multipart/form-data; boundary=x\r\n"
+                      b"Content-Length: %d\r\n\r\n%s" % (len(PART), PART), b"HTTP/1.0 200", b"</html>\n")
+
+HTTP = [
+    [get(b"/page.txt", PAGE)],
+    [get(b"/", b"</html>\n")],
+    [POST],
+    [get(b"/big.bin", BIG)],
+    [Exchange(b"HEAD /page.txt HT", b"", b""), Exchange(b"TP/1.0\r\n\r\n", b"HTTP/1.0 200", b"\r\n\r\n")],
+    [get(b"/none", b"</html>\n", b"404")],
+    [get(b"/folder", b"</html>\n", b"301")],
+    [get(b"/folder/", b"</html>\n")],
+    [POST_PARTS],
+]
+
+
+def smtp(say, code):
+    return Exchange(say, code, b"\r\n")
+
+
+HELLO = [smtp(b"", b"220 "), smtp(b"HELO client\r\n", b"250 ")]
+MESSAGE = [
+    smtp(b"MAIL FROM:<a@example.com>\r\n", b"250 "),
+    smtp(b"RCPT TO:<b@example.com>\r\n", b"250 "),
+    smtp(b"DATA\r\n", b"354 "),
+    smtp(b"Subject: a test\r\n\r\nHello.\r\n..\r\n.\r\n", b"250 "),
+]
+QUIT = [smtp(b"QUIT\r\n", b"221 ")]
+MAIL = HELLO + MESSAGE + QUIT
+MAILS = [
+    MAIL,
+    HELLO + [smtp(b"NOOP\r\n", b"250 "), smtp(b"VRFY <c@example.com>\r\n", b"252 ")] + MESSAGE + QUIT,
+    HELLO + MESSAGE[:2] + [smtp(b"RSET\r\n", b"250 "), smtp(b"no such command\r\n", b"500 ")] + MESSAGE + QUIT,
+    MAIL,
+    HELLO + MESSAGE + MESSAGE + QUIT,
+]
+
+
+class Server(NamedTuple):
+    command: list   # the program and its arguments
+    clients: list   # the scripts of the clients that come while a fault may fire
+    probe: list     # the script of each client that comes after the fault
+
+
+# line_echo_asked overrides readable() and writable(), as most ported servers do: the loop asks them on each turn.
+SERVERS = {
+    "line_echo": Server(["line_echo", "0"], ECHO, ECHO[2]),
+    "line_echo_asked": Server(["line_echo", "0", "--asked"], ECHO, ECHO[2]),
+    "http_server": Server(["http_server", "--root", "{site}"], HTTP, HTTP[0]),
+    "smtpd": Server(["smtpd", "-n", "-c", "DebuggingServer", "127.0.0.1:0"], MAILS, MAIL),
+}
+KNOWN_TO_LOSE = {
+    "losing_" + how: Server(["losing", how], [[same(b"hello\n"), same(b"good bye\n")]] * 5, [same(b"hello\n")])
+    for how in ("nothing", "exits", "deaf", "spins", "forgets")
+}
+
+
+def server(name):
+    return {**SERVERS, **KNOWN_TO_LOSE}[name]
+
+
+def command(name, folder, site):
+    """The command that starts a server."""
+    program, *arguments = server(name).command
+    return [str(pathlib.Path(folder) / program), *(argument.format(site=site) for argument in arguments)]
