@@ -38,7 +38,8 @@ public:
     bool finish_sending_ = false;
 
 private:
-    bool parsing_ = false;  // whether a push() waits for the end of the read, if coalesce_
+    std::uint8_t in_vain_ = 0;  // events in a row that found nothing to read, or no room to send
+    bool parsing_ = false;      // whether a push() waits for the end of the read, if coalesce_
 
 public:
     std::uint32_t ac_in_buffer_size = default_ac_in_buffer_size;    // most bytes in one recv()
@@ -122,6 +123,7 @@ private:
 
     using alive = asyncore::alive;
     void release_idle_memory_();
+    void rest_if_in_vain_();
     void parse_(std::size_t left_over, const alive& still_here);
     bool collect_all_(std::string_view data, const alive& still_here);
     bool collect_number_(std::string_view data, std::ptrdiff_t n, const alive& still_here);

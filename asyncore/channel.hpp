@@ -55,6 +55,9 @@ public:
     /// overrides neither of them; a class may give it itself.
     bool asked_every_turn_ = true;
 
+    /// The select delivery calls this in place of handle_write_event() where the descriptor hung up.
+    virtual void handle_hung_up_write_event_() { handle_write_event(); }
+
     /// Has every map that borrows this channel own it, now that a shared_ptr to it exists.
     void become_owned_();
 

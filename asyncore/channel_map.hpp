@@ -141,7 +141,6 @@ private:
     void forget(entry& left) noexcept;
     void renew_poller();
     void report(fault what, const char* text, const char* why) noexcept;
-    void wake() noexcept;
     static bool asked_to_be_exact();
     static void log_fault(std::string_view line);
 

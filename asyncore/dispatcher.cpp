@@ -264,14 +264,13 @@ void dispatcher::handle_write_event() {
     if (accepting) return;  // a listener has nothing to write
     const alive still_here(*this);
     if (!connected && connecting) handle_connect_event();
-    if (!still_here) return;
-    if (!connected && !exact_() && platform::is_unconnected(_fileno)) return handle_unconnected_();
-    handle_write();
+    if (still_here) handle_write();
 }
 
-/// There is room to write, and no peer.  Differs: D33 - a channel that has lost its peer closes, and
-/// a channel that is to connect() rests until then.
-void dispatcher::handle_unconnected_() {
+/// Differs: D33 - a channel that has no peer does not write: it closes, or rests until connect().
+void dispatcher::handle_hung_up_write_event_() {
+    const bool has_peer = connected || connecting || !platform::is_unconnected(_fileno);
+    if (exact_() || has_peer) return handle_write_event();
     const bool by_create_socket = family_and_type != std::pair(0, 0);
     if (by_create_socket) _map->rest(_fileno);
     else handle_close();

@@ -127,6 +127,7 @@ public:
     virtual void handle_connect_event();
     void handle_write_event() override;
     void handle_expt_event() override;
+    void handle_hung_up_write_event_() override;
 
     // The hooks.  Most hooks only log, by default, that the class did not override them.
 
@@ -157,7 +158,6 @@ private:
     void serve_listener_();
     std::string describe_error_(const std::string& outcome) const;
     std::nullopt_t no_connection_(int err);
-    void handle_unconnected_();
 
     std::uint8_t failed_accepts_ = 0;  // in a row
 };

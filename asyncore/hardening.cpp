@@ -63,17 +63,18 @@ void channel_map::stop_reading(int fd) noexcept {
     interest_changed(fd);
 }
 
-/// The deadline has come: what rested is asked again.
-void channel_map::wake() noexcept {
-    deadline_ = never;
-    for (place at = 0; at < entries_.size(); ++at) {
-        if (entries_[at].masked != everything) continue;
-        entries_[at].masked = events::none;
-        ask_once_.add(at);
+// --- The turn.
+
+/// The map's deadline has come: asks what rested.
+void turn::wake() {
+    map_.deadline_ = channel_map::never;
+    const auto end = static_cast<place>(map_.entries_.size());
+    for (place at = 0; at < end; ++at) {
+        if (map_.entries_[at].masked != channel_map::everything) continue;
+        map_.entries_[at].masked = events::none;
+        if (map_.entries_[at].value) ask(at);
     }
 }
-
-// --- The turn.
 
 /// What of `interest` is not masked.
 events turn::unmasked(place at, events interest) {
@@ -105,8 +106,7 @@ void turn::sleep(platform::timeout limit) {
     while (map_.deadline_ != channel_map::never) {
         const auto start = channel_map::clock::now();
         if (start >= map_.deadline_) {
-            map_.wake();
-            ask_changed();
+            wake();
             continue;
         }
         const auto until = map_.deadline_ - start;

@@ -71,6 +71,8 @@ bool in_write_set(const turn::event& each) {
     return any(each.told & events::write) && any(each.found & writable_events);
 }
 
+void write_hung_up(channel& obj) { guarded(obj, &channel::handle_hung_up_write_event_); }
+
 /// Python: poll().
 void select_turn(platform::timeout timeout, channel_map& map) {
     if (map.empty()) return;
@@ -80,7 +82,8 @@ void select_turn(platform::timeout timeout, channel_map& map) {
     for (const auto& each : this_turn.ready())
         if (in_read_set(each)) this_turn.serve(each, read);
     for (const auto& each : this_turn.ready())
-        if (in_write_set(each)) this_turn.serve(each, write);
+        if (in_write_set(each))
+            this_turn.serve(each, any(each.found & events::hangup) ? write_hung_up : write);
     for (const auto& each : this_turn.ready())
         if (any(each.found & events::priority)) {
             this_turn.serve(each, _exception);

@@ -116,8 +116,9 @@ void turn::wait(platform::timeout limit) {
     };
     for (const auto& [fd, found] : memory_->reported) {
         if (fd == map_.interrupt_) {
-            platform::forget_sigint();
-            throw KeyboardInterrupt();
+            const bool was_caught = platform::forget_sigint();
+            if (was_caught) throw KeyboardInterrupt();
+            continue;
         }
         const auto at = map_.place_of(fd);
         if (at != channel_map::no_place) note(at, found);

@@ -84,6 +84,7 @@ private:
 
     bool promises(place at) const;
     void ask_changed();
+    void wake();
     void ask(place at);
     platform::events unmasked(place at, platform::events interest);
     void refused(place at, const std::exception& why);

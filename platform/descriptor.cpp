@@ -27,6 +27,8 @@ std::size_t unread_bytes(int fd) noexcept {
     return ::ioctl(fd, FIONREAD, &count) == 0 && count > 0 ? static_cast<std::size_t>(count) : 0;
 }
 
+bool is_socket(int fd) noexcept { return option_of(fd, SO_TYPE) >= 0; }
+
 bool is_listener(int fd) noexcept { return option_of(fd, SO_ACCEPTCONN) == 1; }
 
 bool is_datagram(int fd) noexcept { return option_of(fd, SO_TYPE) == SOCK_DGRAM; }

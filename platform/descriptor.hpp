@@ -11,6 +11,8 @@ bool is_open(int fd) noexcept;
 /// How many bytes can be read at once.  0 if there are none, or if the descriptor cannot say.
 std::size_t unread_bytes(int fd) noexcept;
 
+bool is_socket(int fd) noexcept;
+
 /// Whether it is a socket that listens.
 bool is_listener(int fd) noexcept;
 

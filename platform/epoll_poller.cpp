@@ -10,6 +10,7 @@
 //   removed, and reports on every wait.  We call it a ghost.  Each registration carries a serial
 //   number of ours, so a ghost is known by its old number; only a new set is free of it.
 // - Regular files are refused with EPERM; select(2) and poll(2) say that they are always ready.
+#include <asyncore/platform/descriptor.hpp>
 #include <asyncore/platform/error.hpp>
 #include <asyncore/platform/pollers.hpp>
 #include <asyncore/platform/unique_fd.hpp>
@@ -46,7 +47,7 @@ public:
         registration wanted{interest, known ? registered_[index].serial : ++last_serial_};
         const int error = add_or_modify(fd, known, wanted);
         if (error != 0 && known) forget(fd);
-        if (error == EPERM) return watch_always(fd, interest);
+        if (error == EPERM && !is_socket(fd)) return watch_always(fd, interest);
         if (error != 0) throw os_error(error, "epoll_ctl");
         if (!known) ++count_;
         registered_[index] = wanted;

@@ -9,18 +9,12 @@
 namespace asyncore::platform {
 
 transfer read_file(int fd, std::span<char> buffer) {
-    ssize_t count = 0;
-    do count = ::read(fd, buffer.data(), buffer.size());
-    while (count < 0 && errno == EINTR);
-    return transfer_result(count);
+    return uninterrupted([&] { return ::read(fd, buffer.data(), buffer.size()); });
 }
 
 transfer write_file(int fd, std::string_view data) {
     const no_sigpipe guard;
-    ssize_t count = 0;
-    do count = ::write(fd, data.data(), data.size());
-    while (count < 0 && errno == EINTR);
-    return transfer_result(count);
+    return uninterrupted([&] { return ::write(fd, data.data(), data.size()); });
 }
 
 void close_file(int fd) {

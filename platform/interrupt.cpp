@@ -61,10 +61,11 @@ int catch_sigint() {
     return ends[0];
 }
 
-void forget_sigint() {
+bool forget_sigint() {
     char bytes[16];
-    while (::read(ends[0], bytes, sizeof bytes) > 0) {
-    }
+    bool any = false;
+    while (::read(ends[0], bytes, sizeof bytes) > 0) any = true;
+    return any;
 }
 
 void release_sigint() {

@@ -9,7 +9,8 @@ namespace asyncore::platform {
 int catch_sigint();
 
 /// Forgets the signals that were caught so far.
-void forget_sigint();
+/// Returns: whether there were any.
+bool forget_sigint();
 
 /// Ends a catch_sigint().  The last release restores what SIGINT did before, and forgets the signals.
 void release_sigint();

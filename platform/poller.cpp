@@ -4,7 +4,9 @@
 #include <asyncore/platform/error.hpp>
 #include <asyncore/platform/pollers.hpp>
 
+#include <chrono>
 #include <cstdlib>
+#include <thread>
 
 namespace asyncore::platform {
 
@@ -54,14 +56,14 @@ std::unique_ptr<poller> make_poller(std::string_view name) {
 void poller::wait(timeout limit, std::vector<ready>& found) {
     using clock = std::chrono::steady_clock;
     found.clear();
-    if (limit.zero() || limit.forever()) {
-        while (!wait_once(limit, found)) {
-        }
-        return;
+    const bool is_finite = !limit.zero() && !limit.forever();
+    const auto start = is_finite ? clock::now() : clock::time_point();
+    bool over = wait_once(limit, found);
+    for (int again = 1; !over; ++again) {
+        // A signal takes its time; a system that only says EINTR would have this thread spin.
+        if (again > 100) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        over = wait_once(is_finite ? limit.after(clock::now() - start) : limit, found);
     }
-    const auto start = clock::now();
-    auto remaining = limit;
-    while (!wait_once(remaining, found)) remaining = limit.after(clock::now() - start);
 }
 
 }  // namespace asyncore::platform

@@ -102,13 +102,12 @@ void socket::listen(int backlog) { check(::listen(fileno(), backlog), "listen");
 std::pair<socket, address> socket::accept(int& error) {
     sockaddr_storage name{};
     socklen_t length = sizeof name;
-    int fd = -1;
-    do fd = accept_socket(fileno(), generic(name), &length);
-    while (fd < 0 && errno == EINTR);
-    error = fd < 0 ? errno : 0;
-    if (fd < 0) return {};
+    const auto [fd, why] =
+        uninterrupted([&] { return ssize_t{accept_socket(fileno(), generic(name), &length)}; });
+    error = why;
+    if (why != 0) return {};
     std::pair<socket, address> conn;
-    conn.first.fd_ = adopt(fd);
+    conn.first.fd_ = adopt(static_cast<int>(fd));
     conn.second = address(generic(name), length);
     return conn;
 }
@@ -125,10 +124,7 @@ transfer socket::recv(std::span<char> buffer, int flags) {
         return layer_->recv(buffer);
     }
     if (buffer.empty()) return {};  // as Python, which does not ask the kernel then
-    ssize_t count = 0;
-    do count = ::recv(fd_.get(), buffer.data(), buffer.size(), flags);
-    while (count < 0 && errno == EINTR);
-    return transfer_result(count);
+    return uninterrupted([&] { return ::recv(fd_.get(), buffer.data(), buffer.size(), flags); });
 }
 
 transfer socket::send(std::string_view data, int flags) {
@@ -136,10 +132,8 @@ transfer socket::send(std::string_view data, int flags) {
         refuse(flags);
         return layer_->send(data);
     }
-    ssize_t count = 0;
-    do count = ::send(fd_.get(), data.data(), data.size(), flags | no_signal);
-    while (count < 0 && errno == EINTR);
-    return transfer_result(count);
+    return uninterrupted(
+        [&] { return ::send(fd_.get(), data.data(), data.size(), flags | no_signal); });
 }
 
 transfer socket::recvfrom(std::span<char> buffer, address& from) {

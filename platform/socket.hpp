@@ -4,6 +4,7 @@
 #include <asyncore/platform/address.hpp>
 #include <asyncore/platform/unique_fd.hpp>
 
+#include <cerrno>
 #include <cstddef>
 #include <memory>
 #include <optional>
@@ -25,6 +26,17 @@ struct transfer {
 
 /// The result of a system call that returned `count`: errno is looked at if it is negative.
 transfer transfer_result(ssize_t count);
+
+/// Makes a system call, again and again while a signal interrupts it (EINTR).  After a hundred
+/// times it is EAGAIN, so that the loop goes on.
+template <class Call>
+transfer uninterrupted(Call call) {
+    for (int tries = 0; tries < 100; ++tries) {
+        const auto result = transfer_result(call());
+        if (result.error != EINTR) return result;
+    }
+    return {0, EAGAIN};
+}
 
 /// Something that stands in for a socket: a file, a TLS session.  A dispatcher works through it when
 /// its `socket` holds it.  Python: any object with these methods.

@@ -103,5 +103,6 @@ scarce_memory::scarce_memory(std::size_t first, std::size_t width) noexcept {
 void scarce_memory::on() noexcept { memory.on = true; }
 void scarce_memory::off() noexcept { memory.on = false; }
 std::size_t scarce_memory::refused() const noexcept { return memory.refused; }
+bool scarce_memory::lasts() const noexcept { return memory.width > 1000; }
 
 }  // namespace support

@@ -45,6 +45,8 @@ public:
     void on() noexcept;
     void off() noexcept;
     std::size_t refused() const noexcept;
+    /// Whether calls will go on to fail.
+    bool lasts() const noexcept;
 };
 
 }  // namespace support

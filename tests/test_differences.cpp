@@ -261,6 +261,8 @@ TEST_CASE("D13 accept survives the lack of descriptors, and connections that cam
             }
             CHECK(s.accepting);
             CHECK(turns < 50);  // each turn slept, but for the first ones
+            socket_t two(AF_INET, SOCK_STREAM);
+            two.connect_ex(s.socket.getsockname());
             const support::failing_accept failing(error);
             map.exact = true;
             asyncore::loop(30.0, true, &map, 1);

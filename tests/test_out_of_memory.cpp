@@ -6,6 +6,7 @@
 #include <asynchat/asynchat.hpp>
 #include <asyncore/asyncore.hpp>
 
+#include <algorithm>
 #include <cerrno>
 #include <new>
 #include <string>
@@ -75,11 +76,15 @@ std::string hold_dialogue(channel_map& map, const asyncore::address& where, bool
     socket_t client(AF_UNIX, SOCK_STREAM);
     REQUIRE(client.connect_ex(where) == 0);
     std::size_t at = 0;
-    for (int turn = 0; turn < 500; ++turn) {
+    int turns_to_come = 500;
+    for (; turns_to_come > 0; --turns_to_come) {
+        // Where no memory comes back, a few turns show it, and the loop pauses in each of them.
+        if (memory.lasts() && memory.refused() > 0) turns_to_come = std::min(turns_to_come, 8);
         if (at < said.size()) at += client.send(std::string_view(said).substr(at, 7)).count;
         memory.on();
         try {
-            asyncore::loop(0.0, use_poll, &map, 1);
+            const bool wakes = map.deadline() != channel_map::never && !memory.lasts();
+            asyncore::loop(wakes ? 0.2 : 0.0, use_poll, &map, 1);
         } catch (const std::bad_alloc&) {
             ++errors;
         }
@@ -111,7 +116,9 @@ TEST_CASE("out of memory: std::bad_alloc anywhere costs at most one connection a
                         hold_dialogue(map, server.socket.getsockname(), use_poll, memory);
                     refused = memory.refused() > 0;
                     CHECK(answer.starts_with(heard));
-                    if (errors == 0) CHECK((heard == answer));  // too long to be printed
+                    // (Where memory is scarce to the end, a channel may rest to the end.)
+                    if (errors == 0 && !memory.lasts())
+                        CHECK((heard == answer));  // too long to print
                     // The map works as before.
                     support::scarce_memory plenty(0, 0);
                     CHECK((hold_dialogue(map, server.socket.getsockname(), use_poll, plenty) ==
