@@ -157,7 +157,7 @@ inline bool async_chat::collect_until_(std::string_view data, terminator_t& want
 }
 
 void async_chat::handle_write() {
-    if (producer_fifo.empty()) return initiate_send();
+    if (producer_fifo.empty() && connected) return initiate_send();
     const alive still_here(*this);
     ++in_vain_;
     initiate_send();  // which sets in_vain_ to 0 if it sends

@@ -215,7 +215,7 @@ void dispatcher::close() {
         socket.close();
     } catch (const std::system_error& why) {
         if (why.code().value() == ENOTCONN || why.code().value() == EBADF) return;
-        if (exact_()) throw;
+        if (exact_()) throw;  // Differs: D36
         log_info(std::string("close: ") + why.what(), "error");
     }
 }

@@ -314,6 +314,32 @@ TEST_CASE("D36 an error of close() does not leave the loop") {
         });
 }
 
+TEST_CASE("D37 a channel whose events move no byte rests") {
+    struct deaf : async_chat {
+        using async_chat::async_chat;
+        int asked = 0;
+        std::size_t recv(std::span<char>) override {
+            ++asked;
+            throw std::system_error(EAGAIN, std::generic_category());
+        }
+        std::size_t send(std::string_view) override {
+            ++asked;
+            return 0;
+        }
+    };
+    for (const bool exact : {false, true})
+        for (const bool writes : {false, true})
+            in_a_map(exact, [&](channel_map& map, bool use_poll) {
+                auto [ours, theirs] = socket_t::pair();
+                deaf c(std::move(ours), &map);
+                if (writes) c.producer_fifo.append_bytes("x");
+                else theirs.send("x");
+                turns(map, use_poll, 30);
+                CHECK(c.asked == (exact ? 30 : 10));
+                if (!exact) CHECK(map.deadline() != channel_map::never);
+            });
+}
+
 TEST_CASE("hardened: the map's deadline is honoured within one turn") {
     in_a_map(false, [](channel_map& map, bool use_poll) {
         auto [ours, theirs] = socket_t::pair();

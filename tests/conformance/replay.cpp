@@ -128,6 +128,7 @@ int run(std::vector<std::string> arguments) {
 }  // namespace
 
 int main(int argc, char** argv) {
+    ::setenv("ASYNCORE_EXACT", "1", 0);  // a replay is exact unless the environment says otherwise
     try {
         return run({argv + 1, argv + argc});
     } catch (const std::exception& error) {
