@@ -82,7 +82,7 @@ void async_chat::handle_read() {
     const auto left_over = ac_in_buffer.size();
     block.append_to(ac_in_buffer, count);
     parse_(left_over, still_here);
-    if (still_here && coalesce_ && !parsing_ && !producer_fifo.empty()) send_and_check_();
+    if (still_here && coalesce_ && !parsing_ && !producer_fifo.empty()) send_unless_parsing_();
     if (still_here) release_idle_memory_();
 }
 
@@ -182,8 +182,9 @@ void async_chat::push(std::string_view data) {
     } else {
         producer_fifo.append_bytes(data);
     }
+    if (queue_limit_ == 0) return initiate_send();
     queued_at_most_ += data.size();
-    send_and_check_();
+    send_within_limit_();
 }
 
 /// Adds to the last bytes of the queue, so that one send() takes both.
@@ -208,11 +209,11 @@ void async_chat::push_with_producer(std::string_view data) {
 
 inline void async_chat::send_unless_parsing_() {
     if (coalesce_ && parsing_) interest_changed_();
-    else send_and_check_();
+    else if (queue_limit_ == 0) initiate_send();
+    else send_within_limit_();
 }
 
-inline void async_chat::send_and_check_() {
-    if (queue_limit_ == 0) return initiate_send();
+void async_chat::send_within_limit_() {
     const alive still_here(*this);
     initiate_send();
     if (!still_here || queued_at_most_ <= queue_limit_) return;
@@ -255,7 +256,7 @@ void async_chat::initiate_send() {
             send_first_(held_bytes(*bytes), still_here);
             break;
         }
-        ask_producer_(std::get<std::shared_ptr<producer>>(first), still_here);
+        ask_first_producer_(still_here);
     }
     if (still_here && !parsing_ && producer_fifo.empty()) producer_fifo.clear();
 }
@@ -263,7 +264,8 @@ void async_chat::initiate_send() {
 /// Puts the next bytes of the producer at the front of the queue before it, or takes the producer
 /// out if it has no more.  Its destructor, at the end of this call, is the user's: it may destroy
 /// the channel.
-inline void async_chat::ask_producer_(std::shared_ptr<producer> first, const alive& still_here) {
+inline void async_chat::ask_first_producer_(const alive& still_here) {
+    const auto first = std::get<std::shared_ptr<producer>>(producer_fifo.front());
     auto data = first->more();
     if (!still_here) return;
     if (data.empty()) {

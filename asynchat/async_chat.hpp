@@ -131,8 +131,8 @@ private:
                         const alive& still_here);
     void join_last_(std::string_view data);
     void send_unless_parsing_();
-    void send_and_check_();
-    void ask_producer_(std::shared_ptr<producer> first, const alive& still_here);
+    void send_within_limit_();
+    void ask_first_producer_(const alive& still_here);
     void send_first_(const asyncore::held_bytes& first, const alive& still_here);
 };
 

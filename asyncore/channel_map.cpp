@@ -137,8 +137,10 @@ void channel_map::sweep() {
 
 /// Lets go of the channels that left.  Their destructors are the user's, and may edit this map.
 void channel_map::let_go() {
-    for (std::size_t i = 0; i < left_.size(); ++i) static_cast<void>(std::move(left_[i]).reset());
-    left_.clear();
+    if (!left_.empty()) {
+        for (std::size_t i = 0; i < left_.size(); ++i) std::exchange(left_[i], nullptr).reset();
+        left_.clear();
+    }
     squeeze();
 }
 

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <utility>
 
 namespace asyncore {
 
@@ -22,15 +23,18 @@ public:
 
     /// Keeps `used` for a later take(), or frees it.
     static void give(std::unique_ptr<Container> used) noexcept {
-        if (state == unopened) open_spares();
-        if (!used || count == most || state != open) return;
+        if (state != open) return give_first(std::move(used));
+        if (!used || count == most) return;
         if (used->capacity() * sizeof(typename Container::value_type) > largest + 32) return;
         kept[count++] = used.release();
     }
 
 private:
-    static void open_spares() noexcept {
-        if (platform::call_at_thread_exit(at_exit)) state = open;
+    /// Begins to keep containers, unless the thread ends or has no memory for the list.
+    [[gnu::noinline]] static void give_first(std::unique_ptr<Container> used) noexcept {
+        if (state == closed || !platform::call_at_thread_exit(at_exit)) return;
+        state = open;
+        give(std::move(used));
     }
     /// Frees the containers when the thread ends.
     static void sweep() noexcept {

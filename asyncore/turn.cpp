@@ -21,7 +21,7 @@ turn::~turn() {
 // --- Ask and tell.
 
 void turn::ask_and_tell() {
-    if (map_.failing_since_ == channel_map::never) map_.poller();
+    if (map_.exact) map_.poller();  // if it cannot be made, that is no error of a channel
     ask_changed();
     map_.ask_always_.each([this](place at) {
         if (map_.entries_[at].value) ask(at);
@@ -107,7 +107,9 @@ void turn::check() const {
 // --- Wait.
 
 void turn::wait(platform::timeout limit) {
-    sleep(closed_.empty() ? limit : platform::timeout(0.0));
+    if (!closed_.empty()) limit = 0.0;
+    if (map_.deadline_ == channel_map::never) wait_on_poller(limit);
+    else sleep(limit);
 
     auto& order = memory_->order;
     const auto note = [&](place at, platform::events found) {

@@ -40,7 +40,7 @@ mark& make_mark() noexcept {
 
 unsigned fork_count() noexcept {
     static mark& counted = make_mark();
-    if (!counted.load(std::memory_order_relaxed)) {
+    if (!counted.load(std::memory_order_relaxed)) [[unlikely]] {
         counted = true;
         ++forks;
     }
