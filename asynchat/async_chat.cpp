@@ -167,7 +167,7 @@ void async_chat::handle_write() {
 /// Differs: D37 - a channel rests after ten events in a row that moved no byte.
 void async_chat::rest_if_in_vain_() {
     if (in_vain_ < 10 || _map->exact) return;
-    in_vain_ = 0;
+    in_vain_ = 10;  // the next one is enough
     _map->rest(_fileno);
 }
 void async_chat::handle_close() { close(); }
@@ -182,7 +182,6 @@ void async_chat::push(std::string_view data) {
     } else {
         producer_fifo.append_bytes(data);
     }
-    if (queue_limit_ == 0) return initiate_send();
     queued_at_most_ += data.size();
     send_within_limit_();
 }
@@ -209,14 +208,18 @@ void async_chat::push_with_producer(std::string_view data) {
 
 inline void async_chat::send_unless_parsing_() {
     if (coalesce_ && parsing_) interest_changed_();
-    else if (queue_limit_ == 0) initiate_send();
     else send_within_limit_();
 }
 
-void async_chat::send_within_limit_() {
+inline void async_chat::send_within_limit_() {
+    if (queue_limit_ == 0 || queued_at_most_ <= queue_limit_) return initiate_send();
+    send_and_count_();
+}
+
+void async_chat::send_and_count_() {
     const alive still_here(*this);
     initiate_send();
-    if (!still_here || queued_at_most_ <= queue_limit_) return;
+    if (!still_here) return;
     queued_at_most_ = producer_fifo.bytes();
     if (queued_at_most_ > queue_limit_) handle_queue_limit_();
 }

@@ -132,6 +132,7 @@ private:
     void join_last_(std::string_view data);
     void send_unless_parsing_();
     void send_within_limit_();
+    void send_and_count_();
     void ask_first_producer_(const alive& still_here);
     void send_first_(const asyncore::held_bytes& first, const alive& still_here);
 };

@@ -110,7 +110,18 @@ void turn::wait(platform::timeout limit) {
     if (!closed_.empty()) limit = 0.0;
     if (map_.deadline_ == channel_map::never) wait_on_poller(limit);
     else sleep(limit);
+    try {
+        sort_reported();
+    } catch (const std::bad_alloc& why) {
+        if (map_.exact) throw;
+        memory_->order.clear();
+        memory_->ready.clear();  // what is ready is reported again
+        recover(why);
+    }
+}
 
+/// Puts what the poller reported into the order of the map.
+void turn::sort_reported() {
     auto& order = memory_->order;
     const auto note = [&](place at, platform::events found) {
         map_.entries_[at].found = found;

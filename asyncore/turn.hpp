@@ -89,6 +89,7 @@ private:
     platform::events unmasked(place at, platform::events interest);
     void refused(place at, const std::exception& why);
     void sleep(platform::timeout limit);
+    void sort_reported();
     void wait_on_poller(platform::timeout limit);
     std::chrono::nanoseconds recover(const std::exception& why);
     void tell(place at, platform::events interest);

@@ -16,7 +16,9 @@
 #include <asyncore/platform/unique_fd.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <span>
+#include <thread>
 
 #include <sys/epoll.h>
 #include <sys/stat.h>
@@ -67,7 +69,11 @@ protected:
         found.insert(found.end(), always_.begin(), always_.end());
         if (!ghosts) return true;
         const bool left = leave_ghosts();
-        return !left || !found.empty();  // where only ghosts reported, the wait goes on
+        if (left || !found.empty())
+            return !found.empty();  // if only ghosts reported, the wait goes on
+        std::this_thread::sleep_for(
+            std::chrono::milliseconds(20));  // they report until they are left
+        return true;
     }
 
 private:
@@ -136,7 +142,7 @@ private:
         for (std::size_t fd = 0; fd < registered_.size(); ++fd) {
             if (registered_[fd].interest == events::none) continue;
             const int error = control(EPOLL_CTL_ADD, static_cast<int>(fd), registered_[fd]);
-            if (error == 0 || error == EBADF) continue;
+            if (error == 0 || (error == EBADF && !is_open(static_cast<int>(fd)))) continue;
             std::swap(kernel_, made);
             return false;
         }

@@ -9,12 +9,12 @@
 namespace asyncore::platform {
 
 transfer read_file(int fd, std::span<char> buffer) {
-    return uninterrupted([&] { return ::read(fd, buffer.data(), buffer.size()); });
+    return uninterrupted(fd, [&] { return ::read(fd, buffer.data(), buffer.size()); });
 }
 
 transfer write_file(int fd, std::string_view data) {
     const no_sigpipe guard;
-    return uninterrupted([&] { return ::write(fd, data.data(), data.size()); });
+    return uninterrupted(fd, [&] { return ::write(fd, data.data(), data.size()); });
 }
 
 void close_file(int fd) {

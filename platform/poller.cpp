@@ -60,9 +60,13 @@ void poller::wait(timeout limit, std::vector<ready>& found) {
     const auto start = is_finite ? clock::now() : clock::time_point();
     bool over = wait_once(limit, found);
     for (int again = 1; !over; ++again) {
-        // A signal takes its time; a system that only says EINTR would have this thread spin.
-        if (again > 100) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-        over = wait_once(is_finite ? limit.after(clock::now() - start) : limit, found);
+        const auto before = clock::now();
+        over = wait_once(is_finite ? limit.after(before - start) : limit, found);
+        // A system that says at once, and again and again, that a signal came would have this thread
+        // spin.
+        const bool at_once = clock::now() - before < std::chrono::microseconds(100);
+        if (!over && at_once && again > 20)
+            std::this_thread::sleep_for(std::chrono::milliseconds(20));
     }
 }
 

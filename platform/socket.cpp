@@ -66,6 +66,11 @@ transfer transfer_result(ssize_t count) {
     return {static_cast<std::size_t>(count), 0};
 }
 
+bool is_nonblocking(int fd) noexcept {
+    const int flags = ::fcntl(fd, F_GETFL);
+    return flags >= 0 && (flags & O_NONBLOCK) != 0;
+}
+
 void set_blocking(int fd, bool blocking) {
     const int flags = ::fcntl(fd, F_GETFL);
     check(flags, "fcntl");
@@ -102,8 +107,8 @@ void socket::listen(int backlog) { check(::listen(fileno(), backlog), "listen");
 std::pair<socket, address> socket::accept(int& error) {
     sockaddr_storage name{};
     socklen_t length = sizeof name;
-    const auto [fd, why] =
-        uninterrupted([&] { return ssize_t{accept_socket(fileno(), generic(name), &length)}; });
+    const auto [fd, why] = uninterrupted(
+        fileno(), [&] { return ssize_t{accept_socket(fileno(), generic(name), &length)}; });
     error = why;
     if (why != 0) return {};
     std::pair<socket, address> conn;
@@ -124,7 +129,8 @@ transfer socket::recv(std::span<char> buffer, int flags) {
         return layer_->recv(buffer);
     }
     if (buffer.empty()) return {};  // as Python, which does not ask the kernel then
-    return uninterrupted([&] { return ::recv(fd_.get(), buffer.data(), buffer.size(), flags); });
+    return uninterrupted(fd_.get(),
+                         [&] { return ::recv(fd_.get(), buffer.data(), buffer.size(), flags); });
 }
 
 transfer socket::send(std::string_view data, int flags) {
@@ -133,7 +139,7 @@ transfer socket::send(std::string_view data, int flags) {
         return layer_->send(data);
     }
     return uninterrupted(
-        [&] { return ::send(fd_.get(), data.data(), data.size(), flags | no_signal); });
+        fd_.get(), [&] { return ::send(fd_.get(), data.data(), data.size(), flags | no_signal); });
 }
 
 transfer socket::recvfrom(std::span<char> buffer, address& from) {

@@ -27,15 +27,19 @@ struct transfer {
 /// The result of a system call that returned `count`: errno is looked at if it is negative.
 transfer transfer_result(ssize_t count);
 
-/// Makes a system call, again and again while a signal interrupts it (EINTR).  After a hundred
-/// times it is EAGAIN, so that the loop goes on.
+/// Whether O_NONBLOCK is set.
+bool is_nonblocking(int fd) noexcept;
+
+/// Makes a system call on `fd`, and makes it again while a signal interrupts it (EINTR).  A call that
+/// does not block is not interrupted; if the system says so three times, this function says EAGAIN,
+/// and the loop goes on.
 template <class Call>
-transfer uninterrupted(Call call) {
-    for (int tries = 0; tries < 100; ++tries) {
+transfer uninterrupted(int fd, Call call) {
+    for (int tries = 1;; ++tries) {
         const auto result = transfer_result(call());
         if (result.error != EINTR) return result;
+        if (tries >= 3 && is_nonblocking(fd)) return {0, EAGAIN};
     }
-    return {0, EAGAIN};
 }
 
 /// Something that stands in for a socket: a file, a TLS session.  A dispatcher works through it when

@@ -34,6 +34,7 @@ public:
 
     explicit echo_handler(socket_t sock) : async_chat(std::move(sock)) {
         coalesce_ = default_coalesce;
+        queue_limit_ = 16 << 20;  // a peer that does not read is closed
         set_terminator("\r\n");
     }
     void collect_incoming_data(std::string_view data) override { _collect_incoming_data(data); }

@@ -24,6 +24,15 @@ std::string escaped(std::string_view text) {
 
 void access_log::line(std::string_view host, std::time_t when, std::string_view request, int status,
                       std::uint64_t bytes) {
+    try {
+        write_line(host, when, request, status, bytes);
+    } catch (const std::bad_alloc&) {
+        return;  // without memory there is no line, and the server goes on
+    }
+}
+
+void access_log::write_line(std::string_view host, std::time_t when, std::string_view request,
+                            int status, std::uint64_t bytes) {
     std::tm utc{};
     ::gmtime_r(&when, &utc);
     char date[64];
@@ -35,6 +44,14 @@ void access_log::line(std::string_view host, std::time_t when, std::string_view 
     if (bytes == 0) out_ << '-';
     else out_ << bytes;
     out_ << std::endl;
+}
+
+void log_line(asyncore::dispatcher& channel, std::string_view type, std::string_view message) {
+    try {
+        channel.log(std::string(type) + ": " + std::string(message));
+    } catch (const std::bad_alloc&) {
+        channel.log("out of memory");
+    }
 }
 
 }  // namespace http

@@ -69,10 +69,12 @@ void listener::check_times() {
     }
 }
 
-/// dispatcher::handle_error() would close the listener.  Here it goes on after a second.
+/// The listener goes on after a second.
 void listener::handle_error() {
     try {
         throw;
+    } catch (const std::bad_alloc&) {
+        log("out of memory");
     } catch (const std::exception& error) {
         log(std::string("cannot accept: ") + error.what());
     }
@@ -81,7 +83,7 @@ void listener::handle_error() {
 
 /// Goes to standard error: standard output has the log of requests.
 void listener::log_info(std::string_view message, std::string_view type) {
-    if (!ignore_log_types.contains(type)) log(std::string(type) + ": " + std::string(message));
+    if (!ignore_log_types.contains(type)) log_line(*this, type, message);
 }
 
 }  // namespace http

@@ -141,9 +141,17 @@ void request_handler::handle_error() {
     try {
         throw;
     } catch (const http_error& error) {
-        send_error(error.status, error.what());
+        send_error_or_close(error);
     } catch (...) {
         async_chat::handle_error();
+    }
+}
+
+void request_handler::send_error_or_close(const http_error& error) {
+    try {
+        send_error(error.status, error.what());
+    } catch (const std::bad_alloc&) {
+        close();  // there is no memory for the answer
     }
 }
 
@@ -230,7 +238,7 @@ void request_handler::note_request() {
 
 /// Goes to standard error: standard output has the log of requests.
 void request_handler::log_info(std::string_view message, std::string_view type) {
-    if (!ignore_log_types.contains(type)) log(std::string(type) + ": " + std::string(message));
+    if (!ignore_log_types.contains(type)) log_line(*this, type, message);
 }
 
 }  // namespace http

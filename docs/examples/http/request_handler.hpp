@@ -76,6 +76,7 @@ private:
     void note_request();
     bool client_waits() const;
     void send_error(int code, std::string_view why);
+    void send_error_or_close(const http_error& error);
     void send_answer(answer to_send);
     void push_head(std::string_view text);
     void linger();

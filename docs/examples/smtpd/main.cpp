@@ -82,6 +82,8 @@ void run(list argv) {
         std::cerr << "PORT " << proxy->socket.getsockname().port() << std::endl;
     hardened_channels channels;
     if (is_hardened) proxy->channel_class = channels.factory();
+    // A client that reads no reply is closed.
+    asynchat::async_chat::default_queue_limit_ = 1 << 20;
     if (options.setuid) become_nobody();
     const asyncore::interrupt_on_sigint stoppable;
     try {
