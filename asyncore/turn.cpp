@@ -6,6 +6,8 @@
 #include <asyncore/platform/error.hpp>
 #include <asyncore/platform/interrupt.hpp>
 
+#include <chrono>
+#include <thread>
 #include <typeinfo>
 
 namespace asyncore {
@@ -116,7 +118,8 @@ void turn::wait(platform::timeout limit) {
         if (map_.exact) throw;
         memory_->order.clear();
         memory_->ready.clear();  // what is ready is reported again
-        recover(why);
+        map_.report(fault::wait, "the turn found no memory, and ends", why.what());
+        std::this_thread::sleep_for(std::chrono::milliseconds(50));
     }
 }
 

@@ -29,7 +29,10 @@ std::size_t unread_bytes(int fd) noexcept {
 
 bool is_socket(int fd) noexcept { return option_of(fd, SO_TYPE) >= 0; }
 
-bool is_listener(int fd) noexcept { return option_of(fd, SO_ACCEPTCONN) == 1; }
+/// It is asked twice: a listener is not given up for one failure of the question.
+bool is_listener(int fd) noexcept {
+    return option_of(fd, SO_ACCEPTCONN) == 1 || option_of(fd, SO_ACCEPTCONN) == 1;
+}
 
 bool is_datagram(int fd) noexcept { return option_of(fd, SO_TYPE) == SOCK_DGRAM; }
 

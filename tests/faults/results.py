@@ -64,9 +64,10 @@ class Results:
         return {setting: self.usual[str(setting)] for setting in settings}
 
     def failures(self):
-        """The faults whose runs must not have ended as they did, without those of the classes in accepted.txt."""
+        """The faults whose runs must not have ended as they did, without those of the classes in accepted.txt and those
+        that last for ever, which are only reported."""
         accepted = plan.table("accepted.txt")
-        return [faults for (kind, _, faults), verdict in self.verdicts.items() if table.bad(kind, verdict)
+        return [faults for (kind, _, faults), verdict in self.verdicts.items() if kind != "forever" and table.bad(kind, verdict)
                 and not any(fault.split(":")[0] in accepted for fault in faults.split(","))]
 
     def close(self):
