@@ -170,6 +170,7 @@ void async_chat::rest_if_in_vain_() {
     in_vain_ = 10;  // the next one is enough
     _map->rest(_fileno);
 }
+
 void async_chat::handle_close() { close(); }
 
 void async_chat::push(std::string_view data) {

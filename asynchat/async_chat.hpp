@@ -24,6 +24,7 @@ public:
     /// Class attributes: what a new object starts with.  Differs: D1 - 4096, as the manual says.
     [[gnu::visibility("default")]] static inline std::uint32_t default_ac_in_buffer_size = 4096;
     [[gnu::visibility("default")]] static inline std::uint32_t default_ac_out_buffer_size = 4096;
+    /// Not Python's.
     [[gnu::visibility("default")]] static inline std::size_t default_queue_limit_ = 0;
     /// Differs: D8 - they are there, and do nothing: C++ strings are bytes.
     static constexpr bool use_encoding = false;
@@ -92,7 +93,8 @@ public:
     /// Hazard: if the peer is gone, handle_close() runs inside this call.
     virtual void push(std::string_view data);
     void push(std::nullptr_t) = delete;  // nor push(0): std::string_view would read from there
-    /// Queues a producer, and calls initiate_send() as push() does.  A null pointer means: close the channel here.
+    /// Queues a producer, and calls initiate_send() as push() does.  A null pointer means: close the
+    /// channel here.
     virtual void push_with_producer(std::shared_ptr<producer> source);
     template <std::derived_from<producer> Producer>
     void push_with_producer(Producer source) {
@@ -118,8 +120,8 @@ public:
     virtual void discard_buffers();
 
 private:
-    std::size_t queued_at_most_ =
-        0;  // bytes in the queue, without what was sent since the last count
+    /// How many bytes were pushed since the queue was counted, and what that count was.
+    std::size_t queued_at_most_ = 0;
 
     using alive = asyncore::alive;
     void release_idle_memory_();

@@ -163,15 +163,15 @@ void turn::refused(place at, const std::exception& why) {
     const bool out_of_range = dynamic_cast<const std::invalid_argument*>(&why) != nullptr;
     entry.told = events::none;
     map_.ask_once_.add(at);
-    if (error && error->code().value() == EBADF && (map_.exact || !platform::is_open(entry.fd))) {
+    const bool bad = error && error->code().value() == EBADF;
+    if (bad && (map_.exact || !platform::is_open(entry.fd))) {
         closed_.push_back({at, entry.serial, events::none, events::invalid});
-    } else if (map_.exact && !error) {
-        throw;
-    } else {
-        if (!map_.exact) map_.rest(entry.fd);
-        if (map_.exact || out_of_range) return entry.value->handle_error();
-        map_.report(fault::watch, "a channel cannot be watched, and is tried again", why.what());
+        return;
     }
+    if (map_.exact && !error) throw;
+    if (!map_.exact) map_.rest(entry.fd);
+    if (map_.exact || out_of_range) return entry.value->handle_error();
+    map_.report(fault::watch, "a channel cannot be watched, and is tried again", why.what());
 }
 
 }  // namespace asyncore

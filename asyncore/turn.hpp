@@ -31,7 +31,8 @@ public:
     turn& operator=(const turn&) = delete;
 
     /// Asks the channels readable() and writable(), and tells the poller each new answer.
-    /// Throws: what a predicate throws, and what the poller throws when it cannot be made.
+    /// Throws: what a predicate throws.  In an exact map also what the poller throws when it cannot be
+    ///         made; else wait() tries that again.
     void ask_and_tell();
 
     /// Sleeps in the poller until something is ready or `limit` has passed.  Differs: D18 - without

@@ -70,9 +70,9 @@ protected:
         if (!ghosts) return true;
         const bool left = leave_ghosts();
         if (left || !found.empty())
-            return !found.empty();  // if only ghosts reported, the wait goes on
-        std::this_thread::sleep_for(
-            std::chrono::milliseconds(20));  // they report until they are left
+            return !found.empty();  // where only ghosts reported, it goes on
+        // Without a pause this thread would spin: the ghosts report until they are left.
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
         return true;
     }
 
@@ -82,8 +82,8 @@ private:
         std::uint32_t serial = 0;
     };
 
-    /// If the program closed the set by its number, another file may have the number by now: then
-    /// this object does not close it.
+    /// Throws the error of a wait.  If the program closed the set by its number, another file may
+    /// have the number by now: then this object does not close it.
     [[noreturn]] void fail(int error) {
         struct stat file {};
         const bool is_set = ::fstat(kernel_.get(), &file) == 0 && (file.st_mode & S_IFMT) == 0;

@@ -24,6 +24,7 @@ public:
         : timeout(std::chrono::duration<double>(limit).count()) {}
 
     bool forever() const noexcept { return !limit_; }
+    /// Whether it is not longer than `most`.
     bool within(std::chrono::nanoseconds most) const noexcept { return limit_ && *limit_ <= most; }
     bool zero() const noexcept { return limit_ == std::chrono::nanoseconds::zero(); }
 

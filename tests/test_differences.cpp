@@ -260,7 +260,7 @@ TEST_CASE("D13 accept survives the lack of descriptors, and connections that cam
                     asyncore::loop(0.01, true, &map, 1);
             }
             CHECK(s.accepting);
-            CHECK(turns < 50);  // each turn slept, but for the first ones
+            CHECK(turns < 50);  // every turn slept, except the first few turns
             socket_t two(AF_INET, SOCK_STREAM);
             two.connect_ex(s.socket.getsockname());
             const support::failing_accept failing(error);

@@ -8,7 +8,7 @@
     --servers NAME,...     line_echo, line_echo_asked, http_server, smtpd; all by default
     --mechanisms NAME,...  select, poll, epoll; all by default
     --deliveries NAME,...  select, poll; both by default
-    --part N               only N runs, always the same ones, spread over all faults
+    --part N               only N runs, spread over all faults: the same runs each time
     --seconds N            ends after so many seconds; the next sweep goes on there
     --results FILE         where the results are kept; "-" keeps none
     --jobs N               how many runs at a time
@@ -144,7 +144,7 @@ def main():
         share = tasks if options.part is None else tasks[:options.part]
         left = [task for task in share if not kept.has(*task[:3])]
         jobs = options.jobs or len(os.sched_getaffinity(0)) * RUNS_AT_A_TIME.get(kind, 2)
-        # Each kind has its share of the time; what a kind leaves over goes to the next ones.
+        # Each kind has its share of the time.  The next kind also gets the time that a kind leaves over.
         finished &= run_all(left, jobs, options.folder, kept, began + options.seconds * number / len(options.kinds))
     table.show(kept, options.folder)
     if not finished:

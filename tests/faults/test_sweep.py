@@ -20,7 +20,7 @@ ACCEPT = "accept:2:EMFILE"
 
 
 def outcomes(server, kind, faults):
-    """The columns of the table in which the run counts, without those that each run counts in."""
+    """The columns of the table in which the run counts, without "runs" and "fired"."""
     setting = trial.Setting(server, "poll", "select")
     verdict = trial.try_faults(sweep.place, setting, faults, sweep.usual_counts(setting))
     return {name: count for name, count in table.outcomes(kind, verdict) if name not in ("runs", "fired") and count}

@@ -36,6 +36,25 @@ long milliseconds(const timeval* limit) {
     return limit ? limit->tv_sec * 1000 + limit->tv_usec / 1000 : -1;
 }
 
+/// The answer of poll or epoll_wait, whose flags have the same values.  `pretends` reports descriptors
+/// as ready for some flags; `waits` is the real call.
+template <class Pretends, class Waits>
+int answer(faults::verdict found, long limit, Pretends pretends, Waits waits) {
+    const wait meanwhile(limit);
+    switch (found.what) {
+    case effect::error:
+        return errno = found.number, -1;
+    case effect::early:
+        return pretends(0);
+    case effect::ready:
+        return pretends(POLLIN | POLLOUT);
+    case effect::urgent:
+        return pretends(POLLPRI);
+    default:
+        return waits();
+    }
+}
+
 // poll
 
 /// Reports each descriptor as ready for what it is watched for among `wanted`.
@@ -93,20 +112,9 @@ int pretend(int set, epoll_event* found, int room, std::uint32_t wanted) {
 
 REPLACE(int, poll, (pollfd * watched, nfds_t count, int limit)) {
     static constinit faults::call here("poll");
-    const auto found = here.next();
-    const wait meanwhile(limit);
-    switch (found.what) {
-    case effect::error:
-        return errno = found.number, -1;
-    case effect::early:
-        return pretend(watched, count, 0);
-    case effect::ready:
-        return pretend(watched, count, POLLIN | POLLOUT);
-    case effect::urgent:
-        return pretend(watched, count, POLLPRI);
-    default:
-        return REAL(poll)(watched, count, limit);
-    }
+    return answer(
+        here.next(), limit, [&](short wanted) { return pretend(watched, count, wanted); },
+        [&] { return REAL(poll)(watched, count, limit); });
 }
 
 REPLACE(int, select,
@@ -134,18 +142,8 @@ REPLACE(int, epoll_ctl, (int set, int operation, int fd, epoll_event* event)) {
 
 REPLACE(int, epoll_wait, (int set, epoll_event* events, int room, int limit)) {
     static constinit faults::call here("epoll_wait");
-    const auto found = here.next();
-    const wait meanwhile(limit);
-    switch (found.what) {
-    case effect::error:
-        return errno = found.number, -1;
-    case effect::early:
-        return 0;
-    case effect::ready:
-        return pretend(set, events, room, EPOLLIN | EPOLLOUT);
-    case effect::urgent:
-        return pretend(set, events, room, EPOLLPRI);
-    default:
-        return REAL(epoll_wait)(set, events, room, limit);
-    }
+    return answer(
+        here.next(), limit,
+        [&](std::uint32_t wanted) { return pretend(set, events, room, wanted); },
+        [&] { return REAL(epoll_wait)(set, events, room, limit); });
 }

@@ -201,7 +201,7 @@ void request_handler::close() {
 /// At the end of file the socket is always readable, although there is nothing to read.
 bool request_handler::readable() { return !half_closed; }
 
-/// Out-of-band data.  The poller reports it on every turn until the program reads it.
+/// No client has a reason to send out-of-band data.
 void request_handler::handle_expt() { close(); }
 
 // The time.
