@@ -2,6 +2,7 @@
 #include <asyncore/loop.hpp>
 
 #include <asyncore/platform/interrupt.hpp>
+#include <asyncore/spawned.hpp>
 #include <asyncore/turn.hpp>
 
 namespace asyncore {
@@ -151,6 +152,7 @@ void loop(platform::timeout timeout, bool use_poll, channel_map* map, std::optio
 
 void close_all(channel_map* map, bool ignore_all) {
     auto& channels = map_or_default(map);
+    const released::hold until_the_next_loop;  // the destructor of `all` destroys no channel
     // A channel leaves `all` when a close() destroys it.  Then the loop below skips it.
     channel_map all;
     all.update(channels);

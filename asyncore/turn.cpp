@@ -5,6 +5,7 @@
 #include <asyncore/errors.hpp>
 #include <asyncore/platform/error.hpp>
 #include <asyncore/platform/interrupt.hpp>
+#include <asyncore/spawned.hpp>
 
 #include <chrono>
 #include <thread>
@@ -12,12 +13,20 @@
 
 namespace asyncore {
 
+turn::turn(channel_map& map, delivery how) : map_(map), how_(how) {
+    released::begin_turn();
+    ++map_.turns_;
+    map_.served_ = channel_map::no_descriptor;  // a turn around this one has noted its channel
+}
+
 turn::~turn() {
     memory_->ready.clear();
     memory_->order.clear();  // for a wait that threw
     memories::give(std::move(memory_));
     --map_.turns_;
-    if (map_.turns_ == 0) map_.let_go();
+    map_.released_elsewhere_->collect();
+    if (map_.turns_ == 0) map_.squeeze();
+    released::end_turn();  // last: the destructors are the user's, and may edit the map
 }
 
 // --- Ask and tell.

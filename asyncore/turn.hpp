@@ -22,10 +22,7 @@ public:
         platform::events told, found;  // what the poller watched it for, and what it reported
     };
 
-    turn(channel_map& map, delivery how) : map_(map), how_(how) {
-        ++map_.turns_;
-        map_.served_ = channel_map::no_descriptor;  // a turn around this one has noted its channel
-    }
+    turn(channel_map& map, delivery how);
     ~turn();
     turn(const turn&) = delete;
     turn& operator=(const turn&) = delete;
