@@ -7,6 +7,10 @@
 
 namespace asyncore {
 
+namespace platform {
+class stream;
+}
+
 class channel;
 
 class released_elsewhere;
@@ -73,6 +77,9 @@ public:
     std::shared_ptr<channel> shared_from_this();
     /// Empty if spawn() did not make the channel.
     std::weak_ptr<channel> weak_from_this() const noexcept { return self_; }
+
+    /// The stream that this channel reads and writes through, or null.
+    virtual platform::stream* stream_() { return nullptr; }
 
     /// Whether this channel tells `map` of changes, so that its promise counts for the entry `fd`.
     virtual bool reports_changes_to_(const channel_holder& map, int fd) const;

@@ -125,6 +125,7 @@ private:
         std::shared_ptr<channel> value;  // null: erased; without an owner: borrowed
         std::uint64_t serial = 0;        // different for each entry in the process; 0: erased
         int fd = -1;
+        platform::events wanted = platform::events::none;  // what the channel wants to do
         platform::events told = platform::events::none;    // what the poller watches it for
         platform::events found = platform::events::none;   // what the wait under way found
         platform::events masked = platform::events::none;  // what it is not watched for at present

@@ -66,10 +66,10 @@ constexpr auto readable_events = events::read | events::hangup | events::error;
 constexpr auto writable_events = events::write | events::error;
 
 bool in_read_set(const turn::event& each) {
-    return any(each.told & events::read) && any(each.found & readable_events);
+    return any(each.wanted & events::read) && any(each.found & readable_events);
 }
 bool in_write_set(const turn::event& each) {
-    return any(each.told & events::write) && any(each.found & writable_events);
+    return any(each.wanted & events::write) && any(each.found & writable_events);
 }
 
 void write_hung_up(channel& obj) { guarded(obj, &channel::handle_hung_up_write_event_); }
