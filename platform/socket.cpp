@@ -4,6 +4,7 @@
 #include <asyncore/platform/sigpipe.hpp>
 
 #include <fcntl.h>
+#include <netinet/in.h>
 
 namespace asyncore::platform {
 
@@ -113,6 +114,17 @@ std::pair<socket, socket> socket::pair(int type) {
 void socket::bind(const address& name) {
     const auto form = name.resolve(family());
     check(::bind(fileno(), generic(form.name), form.length), "bind");
+}
+
+socket create_server(const address& name, server_options options) {
+    socket made(options.family, SOCK_STREAM);
+    made.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1);
+    if (options.reuse_port) made.setsockopt(SOL_SOCKET, SO_REUSEPORT, 1);
+    if (options.family == AF_INET6)
+        made.setsockopt(IPPROTO_IPV6, IPV6_V6ONLY, options.dualstack_ipv6 ? 0 : 1);
+    made.bind(name);
+    made.listen(options.backlog);
+    return made;
 }
 
 void socket::listen(int backlog) { check(::listen(fileno(), backlog), "listen"); }

@@ -131,6 +131,18 @@ private:
     unique_fd fd_;
 };
 
+struct server_options {
+    int family = AF_INET;
+    int backlog = 128;
+    bool reuse_port = false;
+    bool dualstack_ipv6 = false;  // with AF_INET6: takes IPv4 connections, too
+};
+
+/// A socket that is bound to `name` with SO_REUSEADDR, and listens.  A dispatcher adopts it with
+/// set_socket(), and calls listen().  Python: socket.create_server().
+/// Throws: std::system_error.
+socket create_server(const address& name, server_options options = {});
+
 /// Sets or clears O_NONBLOCK.  Python: os.set_blocking(fd, blocking).
 void set_blocking(int fd, bool blocking);
 
