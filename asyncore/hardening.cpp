@@ -207,6 +207,15 @@ std::nullopt_t dispatcher::no_connection_(int err) {
     return std::nullopt;
 }
 
+void dispatcher::check_for_spin_() {
+    ++unhandled_writes_;
+    if (unhandled_writes_ < 100) return;
+    unhandled_writes_ = 0;
+    throw std::logic_error(type_name(typeid(*this)) +
+                           ": writable() says true and handle_write() is not overridden, so the "
+                           "loop never waits: override writable()");
+}
+
 /// Differs: D32 - what is thrown while one connection is made does not close the listener.
 void dispatcher::serve_listener_() {
     const alive still_here(*this);
