@@ -269,7 +269,10 @@ std::string dispatcher::describe_error_(const std::string& outcome) const {
 
 void dispatcher::handle_expt() { log_info("unhandled incoming priority event", "warning"); }
 void dispatcher::handle_read() { log_info("unhandled read event", "warning"); }
-void dispatcher::handle_write() { log_info("unhandled write event", "warning"); }
+void dispatcher::handle_write() {
+    log_info("unhandled write event", "warning");
+    if (_map->check_promises) check_for_spin_();
+}
 void dispatcher::handle_connect() { log_info("unhandled connect event", "warning"); }
 
 void dispatcher::handle_accept() {

@@ -99,7 +99,9 @@ void turn::settle_urgent(const event& each) {
 
 std::size_t turn::unread(const event& each) const {
     if (map_.exact || !stands(each)) return 0;
-    return platform::unread_bytes(map_.entries_[each.at].fd);
+    const auto& entry = map_.entries_[each.at];
+    auto* const layer = entry.value->stream_();
+    return platform::unread_bytes(entry.fd) + (layer ? layer->pending() : 0);
 }
 
 /// Sleeps until something is reported or `limit` has passed.  The map's deadline wakes what rests,
@@ -114,7 +116,7 @@ void turn::sleep(platform::timeout limit) {
         const auto until = map_.deadline_ - start;
         const bool is_last = limit.within(until);
         wait_on_poller(limit.at_most(until));
-        if (is_last || !memory_->reported.empty()) return;
+        if (is_last || !memory_->reported.empty() || !noted_.empty()) return;
         limit = limit.after(channel_map::clock::now() - start);
     }
     wait_on_poller(limit);
@@ -123,6 +125,7 @@ void turn::sleep(platform::timeout limit) {
 /// Differs: D29 - a wait that the system refuses is tried again.
 void turn::wait_on_poller(platform::timeout limit) {
     while (true) {
+        if (!noted_.empty()) limit = 0.0;
         try {
             map_.poller().wait(limit, memory_->reported);
             map_.failing_since_ = channel_map::never;
@@ -167,7 +170,7 @@ void turn::refused(place at, const std::exception& why) {
     map_.ask_once_.add(at);
     const bool bad = error && error->code().value() == EBADF;
     if (bad && (map_.exact || !platform::is_open(entry.fd))) {
-        closed_.push_back({at, entry.serial, events::none, events::invalid});
+        noted_.push_back({at, entry.serial, events::none, events::invalid});
         return;
     }
     if (map_.exact && !error) throw;
@@ -202,6 +205,15 @@ std::nullopt_t dispatcher::no_connection_(int err) {
                          : "accept: " + _strerror(err) + ", the listener rests",
                  "error");
     return std::nullopt;
+}
+
+void dispatcher::check_for_spin_() {
+    ++unhandled_writes_;
+    if (unhandled_writes_ < 100) return;
+    unhandled_writes_ = 0;
+    throw std::logic_error(type_name(typeid(*this)) +
+                           ": writable() says true and handle_write() is not overridden, so the "
+                           "loop never waits: override writable()");
 }
 
 /// Differs: D32 - what is thrown while one connection is made does not close the listener.
