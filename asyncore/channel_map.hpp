@@ -92,8 +92,8 @@ public:
     /// Gets a line about each fault that no channel can report, at most one a second for each cause.
     /// The default prints it to standard output, as dispatcher::log_info() does.
     std::function<void(std::string_view line)> log = log_fault;
-    /// Has a wait end at `when` at the latest.  The turn then asks the channels that rest, and goes
-    /// on to wait.
+    /// Has the turn stop to wait at `when`, ask the channels anew (those that rest, those that changed and
+    /// those that are asked in every turn), and go on to wait.
     void wake_at(clock::time_point when) noexcept { deadline_ = std::min(deadline_, when); }
     clock::time_point deadline() const noexcept { return deadline_; }
     /// Leaves the entry `fd` unwatched for a tenth of a second, or until interest_changed(fd).

@@ -67,15 +67,15 @@ void channel_map::stop_reading(int fd) noexcept {
 
 // --- The turn.
 
-/// The map's deadline has come: asks what rested.
+/// The map's deadline has come: asks what rested, what changed, and what is asked in every turn.
 void turn::wake() {
     map_.deadline_ = channel_map::never;
-    const auto end = static_cast<place>(map_.entries_.size());
-    for (place at = 0; at < end; ++at) {
+    for (place at = 0; at < map_.entries_.size(); ++at) {
         if (map_.entries_[at].masked != channel_map::everything) continue;
         map_.entries_[at].masked = events::none;
-        if (map_.entries_[at].value) ask(at);
+        map_.ask_once_.add(at);
     }
+    ask_and_tell();
 }
 
 /// What of `interest` is not masked.
@@ -104,16 +104,14 @@ std::size_t turn::unread(const event& each) const {
     return platform::unread_bytes(entry.fd) + (layer ? layer->pending() : 0);
 }
 
-/// Sleeps until something is reported or `limit` has passed.  The map's deadline wakes what rests,
-/// and then the sleep goes on.
+/// Sleeps until something is reported or `limit` has passed.  At the map's deadline it asks the channels
+/// anew, and then the sleep goes on.
 void turn::sleep(platform::timeout limit) {
     while (map_.deadline_ != channel_map::never) {
+        if (channel_map::clock::now() >= map_.deadline_) wake();
+        if (map_.deadline_ == channel_map::never) break;
         const auto start = channel_map::clock::now();
-        if (start >= map_.deadline_) {
-            wake();
-            continue;
-        }
-        const auto until = map_.deadline_ - start;
+        const auto until = std::max(map_.deadline_ - start, channel_map::clock::duration::zero());
         const bool is_last = limit.within(until);
         wait_on_poller(limit.at_most(until));
         if (is_last || !memory_->reported.empty() || !noted_.empty()) return;

@@ -34,7 +34,8 @@ public:
 
     /// Sleeps in the poller until something is ready or `limit` has passed.  Differs: D18 - without
     /// a limit it sleeps even where no channel wants anything.
-    /// Throws: KeyboardInterrupt after a SIGINT, and what poller::wait() throws.
+    /// Throws: KeyboardInterrupt after a SIGINT, what poller::wait() throws, and at the map's deadline what
+    ///         ask_and_tell() throws.
     void wait(platform::timeout limit);
 
     /// What the wait found, in the order of the map.

@@ -476,3 +476,52 @@ TEST_CASE("interrupt_on_sigint: SIGINT ends a wait of every mechanism until the 
         return caught == 1;
     }));
 }
+
+TEST_CASE("wake_at: the turn asks the channels anew at the deadline and goes on to wait") {
+    using clock = channel_map::clock;
+    struct timer : noting {
+        using noting::noting;
+        std::function<void()> due;
+        clock::time_point when = clock::now() + std::chrono::milliseconds(20);
+        int calls = 0;
+        bool readable() override {
+            if (calls < 3 && clock::now() >= when) {
+                ++calls;
+                when += std::chrono::milliseconds(1);
+                if (calls == 3) due();
+            }
+            if (calls < 3) _map->wake_at(when);
+            return false;
+        }
+        bool writable() override { return false; }
+    };
+    channel_map map;
+    auto [a, peer_a] = socket_t::pair();
+    auto [b, peer_b] = socket_t::pair();
+    timer clock_channel(std::move(a), &map);
+    noting reader(std::move(b), &map);
+    clock_channel.due = [&, &peer = peer_b] { peer.send("x"); };
+    asyncore::loop(60.0, false, &map, 1);
+    CHECK(clock_channel.calls == 3);
+    CHECK(reader.log == lines{"read"});
+    CHECK(map.deadline() == channel_map::never);
+}
+
+TEST_CASE("wake_at: a deadline that is always over does not keep what is ready from being served") {
+    struct busy : noting {
+        using noting::noting;
+        bool readable() override {
+            _map->wake_at(channel_map::clock::now());
+            return false;
+        }
+        bool writable() override { return false; }
+    };
+    channel_map map;
+    auto [a, peer_a] = socket_t::pair();
+    auto [b, peer_b] = socket_t::pair();
+    busy always(std::move(a), &map);
+    noting reader(std::move(b), &map);
+    peer_b.send("x");
+    asyncore::loop(60.0, false, &map, 1);
+    CHECK(reader.log == lines{"read"});
+}
