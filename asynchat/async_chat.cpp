@@ -177,7 +177,8 @@ void async_chat::push(std::string_view data) {
         producer_fifo.append_bytes(data);
     }
     queued_at_most_ += data.size();
-    send_or_wait_();
+    if (send_later_) interest_changed_();
+    else send_within_limit_();
 }
 
 /// Adds to the last bytes of the queue, so that one send() takes both.

@@ -16,7 +16,7 @@ namespace asyncore {
 
 using platform::would_block;
 
-dispatcher::dispatcher(channel_map* map) : _map(&map_or_default(map)) {}
+dispatcher::dispatcher(channel_map* map) : _map(&map_or_default(map)) { use_stream_of_(socket); }
 
 dispatcher::dispatcher(socket_t sock, channel_map* map) : dispatcher(map) {
     init(std::move(sock), map);

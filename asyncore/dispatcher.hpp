@@ -154,7 +154,6 @@ public:
     /// another channel by hand; see asked_every_turn_.
     void interest_changed_() { _map->interest_changed(_fileno); }
     bool reports_changes_to_(const channel_holder& map, int fd) const override;
-    platform::stream* stream_() override { return socket.layer(); }
 
 private:
     bool exact_() const noexcept { return _map->exact; }
