@@ -255,7 +255,13 @@ std::string kind_of_exception() {
 void player::run(const directive& line) {
     // As `self` does in Python, this keeps a channel that its own hook destroys until the hook ends.
     const auto found = channels_.find(line.name);
-    const auto held = found == channels_.end() ? nullptr : found->second;
+    auto held = found == channels_.end() ? nullptr : found->second;
+    carry_out(line);
+    held.reset();
+    if (wide_) asyncore::socket_map.sweep();  // which destroys it, as Python does
+}
+
+void player::carry_out(const directive& line) {
     if (line.what == "listen" || line.what == "dial" || line.option("tcp", 0) != 0) join_network();
     settle();
     const std::string& what = line.what;

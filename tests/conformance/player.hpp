@@ -77,6 +77,7 @@ public:
 private:
     using unique_fd = asyncore::platform::unique_fd;
 
+    void carry_out(const directive& line);
     void join_network();
     void settle();
 
