@@ -192,7 +192,7 @@ public:
     }
     /// A channel that takes the socket of another one over, and so its entry.
     void make_heir(asyncore::platform::unique_fd fd) {
-        if (fd.get() >= 0) make<echoing>("heir", socket_t(std::move(fd)), &map);
+        if (fd.get() >= 0) make<silent>("heir", socket_t(std::move(fd)), &map);
     }
     void close_all_in_a_child() {
         const pid_t child = ::fork();
@@ -212,8 +212,9 @@ private:
         dispatcher* get() const { return borrowed ? borrowed.get() : owned.lock().get(); }
     };
 
+    /// Returns: the channel.  The pointer to a borrowed channel does not own it.
     template <class T, class... Arguments>
-    T& make(const std::string& role, Arguments&&... arguments) {
+    std::shared_ptr<T> make(const std::string& role, Arguments&&... arguments) {
         if (owned) {
             auto made = asyncore::spawn<T>(*this, role, std::forward<Arguments>(arguments)...);
             const bool hooks_predicates =
@@ -221,10 +222,10 @@ private:
             if (std::derived_from<T, asynchat::async_chat> && !hooks_predicates)
                 made->asked_every_turn_ = false;
             kept_[role].owned = made;
-            return *made;
+            return made;
         }
         auto made = std::make_unique<T>(*this, role, std::forward<Arguments>(arguments)...);
-        T& channel = *made;
+        const std::shared_ptr<T> channel(std::shared_ptr<void>(), made.get());
         kept_[role].borrowed = std::move(made);
         return channel;
     }
@@ -251,12 +252,12 @@ private:
     }
     /// Has a bystander answer one line.
     void ask(const std::string& role, const std::string& line) {
-        if (ended_all()) return;
         say(role, line);
         turns(3);
         expect(role, line);
     }
     void expect(const std::string& role, const std::string& line) {
+        if (ended_all()) return;
         std::string got(100, '\0');
         const auto came = peers_[role].recv(got, MSG_DONTWAIT);
         got.resize(came.count);
@@ -289,24 +290,24 @@ private:
 };
 
 void world::make_listener() {
-    auto& made = make<listening>("listener", &map);
-    made.adopt = [this](socket_t sock) {
+    const auto made = make<listening>("listener", &map);
+    made->adopt = [this](socket_t sock) {
         // Each child is a channel of its own; the count takes them together.
         const auto name = "child" + std::to_string(++children_);
         holder& kept = kept_[name];
         if (owned) kept.owned = asyncore::spawn<echoing>(*this, "child", std::move(sock), &map);
         else kept.borrowed = std::make_unique<echoing>(*this, "child", std::move(sock), &map);
     };
-    made.create_socket();
-    made.bind({support::HOST, 0});
-    made.listen(5);
-    address_ = made.socket.getsockname();
+    made->create_socket();
+    made->bind({support::HOST, 0});
+    made->listen(5);
+    address_ = made->socket.getsockname();
 }
 
 void world::make_client() {
-    auto& client = make<silent>("client", &map);
-    client.create_socket();
-    client.connect(address_);
+    const auto client = make<silent>("client", &map);
+    client->create_socket();
+    client->connect(address_);
 }
 
 void world::make_files() {
@@ -318,11 +319,11 @@ void world::make_files() {
 }
 
 void world::make_datagrams() {
-    auto& datagrams = make<reading<dispatcher>>("datagrams", &map);
-    datagrams.create_socket(AF_INET, SOCK_DGRAM);
-    datagrams.bind({support::HOST, 0});
+    const auto datagrams = make<reading<dispatcher>>("datagrams", &map);
+    datagrams->create_socket(AF_INET, SOCK_DGRAM);
+    datagrams->bind({support::HOST, 0});
     peers_["datagrams"] = socket_t(AF_INET, SOCK_DGRAM);
-    peers_["datagrams"].connect_ex(datagrams.socket.getsockname());
+    peers_["datagrams"].connect_ex(datagrams->socket.getsockname());
 }
 
 void world::begin() {
