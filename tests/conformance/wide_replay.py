@@ -29,6 +29,7 @@ class Entries(dict):
         self.serials = {}   # descriptor -> serial number of its entry
         self.last = 0
         self.waited = {}    # the serials of the turn under way, when it began
+        self.closed_behind = False  # whether poll() found that the descriptor of an entry is closed
 
     def __setitem__(self, fd, value):
         if self.get_now(fd) is not value:
@@ -68,6 +69,20 @@ def select_what_stands(readers, writers, exceptional, timeout):
     """D15: select() does not fail because a predicate closed a channel."""
     stands = asyncore.socket_map.stands
     return select.select(*([fd for fd in fds if stands(fd)] for fds in (readers, writers, exceptional)), timeout)
+
+
+class Poll:
+    """D17: epoll does not tell of a descriptor that was closed behind asyncore; poll() does."""
+
+    def __init__(self):
+        self.poller = select.poll()
+        self.register = self.poller.register
+
+    def poll(self, timeout):
+        found = self.poller.poll(timeout)
+        entries = asyncore.socket_map
+        entries.closed_behind |= any(flags & select.POLLNVAL and entries.stands(fd) for fd, flags in found)
+        return found
 
 
 def hooked(method):
@@ -123,6 +138,7 @@ class WideReplay(replay.Replay):
 
     def __init__(self, home):
         super().__init__(home)
+        asyncore.socket_map.closed_behind = False
         self.predicates = False
         self.peers = collections.defaultdict(closed_socket)  # where an action failed before it made the peer
 
@@ -131,6 +147,11 @@ class WideReplay(replay.Replay):
         if getattr(error, "errno", None) == errno.EBADF and replay.raised_by(error) is select_what_stands.__code__:
             return "D17"
         return replay.excused(error)
+
+    def run(self, directives):
+        yield from super().run(directives)
+        if asyncore.socket_map.closed_behind:
+            self.left_out = self.left_out or "D17"
 
     def do_predicates(self):
         self.predicates = True
@@ -205,6 +226,7 @@ def main():
     asyncore.socket_map = Entries()
     asyncore.select = types.SimpleNamespace(**vars(select))
     asyncore.select.select = select_what_stands
+    asyncore.select.poll = Poll
     replay.run_batch(sys.stdin.buffer, sys.stdout.buffer, WideReplay)
 
 
