@@ -140,6 +140,7 @@ class WideReplay(replay.Replay):
         super().__init__(home)
         asyncore.socket_map.closed_behind = False
         self.predicates = False
+        self.doomed = []    # a channel that is destroyed lives to the end of the turn, as docs/lifetime.md says
         self.peers = collections.defaultdict(closed_socket)  # where an action failed before it made the peer
 
     def excused(self, error):
@@ -149,9 +150,18 @@ class WideReplay(replay.Replay):
         return replay.excused(error)
 
     def run(self, directives):
-        yield from super().run(directives)
+        for _ in super().run(directives):
+            self.doomed.clear()
+            yield
         if asyncore.socket_map.closed_behind:
             self.left_out = self.left_out or "D17"
+
+    def do_turn(self, times):
+        for _ in range(times):
+            super().do_turn(1)
+            self.doomed.clear()
+            if self.lines[-1].startswith("turn raised"):
+                break
 
     def do_predicates(self):
         self.predicates = True
@@ -202,6 +212,7 @@ class WideReplay(replay.Replay):
         self.channels[new] = self.kinds["chat"](self, new, mine)
 
     def act_destroy(self, channel, name):
+        self.doomed.append(channel)
         self.act_erase(channel, name)
         del self.channels[name]
 
