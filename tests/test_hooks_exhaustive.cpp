@@ -130,7 +130,7 @@ public:
         map.check_promises = true;
         map.log = [](std::string_view) {};
     }
-    ~world() { counting_ = false; }
+    ~world() { phase_ = phase::gone; }
 
     std::map<std::pair<std::string, std::string>, int> calls;
     bool fired = false;           // the action ran
@@ -141,12 +141,13 @@ public:
     std::string idle_calls;       // hooks that were called when there was nothing to do
 
     void called(dispatcher& channel, const std::string& role, const std::string& hook) override {
-        if (!counting_) return;
-        const int number = ++calls[{role, hook}];
+        if (phase_ == phase::gone) return;
         const bool is_predicate = hook == "readable" || hook == "writable";
         if (!is_predicate && hook != "constructor") idle_calls += role + ' ' + hook + ' ';
         if (role == "fresh" && hook == "handle_read_event" && !fresh_may_read_) stale = true;
         if (hook == "handle_error") in_error_ = true;  // until the turn ends
+        if (phase_ != phase::planting) return;
+        const int number = ++calls[{role, hook}];
         if (fired || !planted_ || planted_->role != role || planted_->hook != hook ||
             planted_->number != number)
             return;
@@ -197,7 +198,7 @@ public:
     void close_all_in_a_child() {
         const pid_t child = ::fork();
         if (child == 0) {
-            counting_ = false;
+            phase_ = phase::gone;
             asyncore::close_all(&map);
             ::_exit(0);
         }
@@ -286,7 +287,8 @@ private:
     std::vector<asyncore::platform::unique_fd> files_;
     asyncore::address address_;
     int children_ = 0;
-    bool counting_ = true, in_error_ = false, fresh_may_read_ = false;
+    enum class phase { planting, checking, gone } phase_ = phase::planting;
+    bool in_error_ = false, fresh_may_read_ = false;
 };
 
 void world::make_listener() {
@@ -396,6 +398,7 @@ void world::end() {
     ask("last", "six\n");
     fresh_may_read_ = true;
     if (peers_.contains("fresh")) ask("fresh", "seven\n");
+    phase_ = phase::checking;
     if (!ended_listener()) serve_one_more();
     turns(3);
     idle_calls.clear();
@@ -424,7 +427,6 @@ void world::play() {
     begin();
     go_on();
     end();
-    counting_ = false;
 }
 
 // --- The actions.
