@@ -2,6 +2,7 @@
 #include <asyncore/loop.hpp>
 
 #include <asyncore/platform/interrupt.hpp>
+#include <asyncore/spawned.hpp>
 #include <asyncore/turn.hpp>
 
 namespace asyncore {
@@ -65,10 +66,10 @@ constexpr auto readable_events = events::read | events::hangup | events::error;
 constexpr auto writable_events = events::write | events::error;
 
 bool in_read_set(const turn::event& each) {
-    return any(each.told & events::read) && any(each.found & readable_events);
+    return any(each.wanted & events::read) && any(each.found & readable_events);
 }
 bool in_write_set(const turn::event& each) {
-    return any(each.told & events::write) && any(each.found & writable_events);
+    return any(each.wanted & events::write) && any(each.found & writable_events);
 }
 
 void write_hung_up(channel& obj) { guarded(obj, &channel::handle_hung_up_write_event_); }
@@ -151,6 +152,7 @@ void loop(platform::timeout timeout, bool use_poll, channel_map* map, std::optio
 
 void close_all(channel_map* map, bool ignore_all) {
     auto& channels = map_or_default(map);
+    const released::hold until_the_next_loop;  // the destructor of `all` destroys no channel
     // A channel leaves `all` when a close() destroys it.  Then the loop below skips it.
     channel_map all;
     all.update(channels);

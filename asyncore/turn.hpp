@@ -19,13 +19,10 @@ public:
     struct event {
         place at;
         std::uint64_t serial;
-        platform::events told, found;  // what the poller watched it for, and what it reported
+        platform::events wanted, found;  // what the channel wanted to do, and what it can do
     };
 
-    turn(channel_map& map, delivery how) : map_(map), how_(how) {
-        ++map_.turns_;
-        map_.served_ = channel_map::no_descriptor;  // a turn around this one has noted its channel
-    }
+    turn(channel_map& map, delivery how);
     ~turn();
     turn(const turn&) = delete;
     turn& operator=(const turn&) = delete;
@@ -87,6 +84,8 @@ private:
     void ask_changed();
     void wake();
     void ask(place at);
+    platform::events through(platform::stream& layer, place at);
+    platform::events heard_through(place at, platform::events found);
     platform::events unmasked(place at, platform::events interest);
     void refused(place at, const std::exception& why);
     void sleep(platform::timeout limit);
@@ -100,7 +99,7 @@ private:
     channel_map& map_;
     const delivery how_;
     std::unique_ptr<memory> memory_ = memories::take();
-    std::vector<event> closed_;  // channels whose descriptor tell() found closed
+    std::vector<event> noted_;  // what is known before the wait: closed descriptors, pending bytes
 };
 
 }  // namespace asyncore
