@@ -10,6 +10,10 @@
 #   sh tests/run.sh --faults [SECONDS]
 #                                   fails each call of the example servers (tests/faults/README.md), for so
 #                                   many seconds or to the end; the next run goes on where this one ended
+#   sh tests/run.sh --hooks [sanitized]
+#                                   plants every throw and every action into every hook, beside CPython and in
+#                                   C++, on select, poll and epoll; "sanitized" does it under AddressSanitizer
+#                                   and UndefinedBehaviorSanitizer, in a build by gcc
 #   sh tests/run.sh --sanitize      the programs under AddressSanitizer and UndefinedBehaviorSanitizer,
 #                                   built by gcc and by clang, and the tests that use threads under
 #                                   ThreadSanitizer
@@ -74,10 +78,21 @@ build_sanitized() {
     CXX=$compiler build "$folder" -Db_sanitize=address,undefined -Dcpp_args=-fno-sanitize=vptr "$@"
 }
 
+# try_hooks FOLDER: see above.
+try_hooks() {
+    python3 tests/conformance/exhaustive.py --replay "$1/tests/replay" \
+        --jobs "$(getconf _NPROCESSORS_ONLN)" || status=1
+    for mechanism in select poll epoll; do
+        ASYNCORE_HOOKS=all ASYNCORE_CHECK=1 ASYNCORE_POLLER=$mechanism "$1/tests/test_hooks" || status=1
+    done
+    exit "$status"
+}
+
 what=${1:-all}
 case $what in
 all | --ci | --build-only | --browser | --sanitize) [ $# -le 1 ] || usage ;;
 --faults) [ $# -le 2 ] || usage ;;
+--hooks) [ $# -eq 1 ] || [ "$*" = "--hooks sanitized" ] || usage ;;
 --replay | --repeat) [ $# -eq 2 ] || usage ;;
 *) usage ;;
 esac
@@ -132,6 +147,14 @@ case $what in
     run_tests build-tsan --timeout-multiplier 5 --test-args='-tce=poller:?EINTR?does?not?end?a?wait?without?a?time-out' \
         --suite test_channel_map --suite test_asyncore --suite test_asynchat --suite test_poller \
         --suite test_platform
+    ;;
+--hooks)
+    if [ $# -eq 2 ]; then
+        build_sanitized g++ build-asan-gcc
+        try_hooks build-asan-gcc
+    fi
+    build build
+    try_hooks build
     ;;
 *) build build ;;
 esac
