@@ -11,6 +11,11 @@
 
 namespace fuzz {
 
+[[noreturn]] inline void fail(const std::string& why) {
+    std::fprintf(stderr, "%s\n", why.c_str());
+    std::abort();
+}
+
 /// Reads decisions from the bytes of an input, and zeros when the bytes are used up.
 class decisions {
 public:
@@ -37,9 +42,7 @@ private:
 
 inline void check_same(std::string_view what, const std::string& model, const std::string& ours) {
     if (model == ours) return;
-    std::fprintf(stderr, "%.*s\n  model: %s\n  ours:  %s\n", static_cast<int>(what.size()),
-                 what.data(), model.c_str(), ours.c_str());
-    std::abort();
+    fail(std::string(what) + "\n  model: " + model + "\n  ours:  " + ours);
 }
 
 }  // namespace fuzz

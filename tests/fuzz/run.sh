@@ -11,7 +11,7 @@ root=$(cd "$(dirname "$0")/../.." && pwd)
 . "$root/tests/setup.sh"
 seconds=${1:-60}
 [ $# -eq 0 ] || shift
-[ $# -gt 0 ] || set -- parse send
+[ $# -gt 0 ] || set -- address http loop parse send smtp
 
 need clang++ clang
 need_build_tools
