@@ -46,8 +46,8 @@ public:
 
     /// Sets what the channel wants, and says so.
     void want(bool reads, bool writes) {
-        reads_ = reads;
-        writes_ = writes;
+        reads_ = reads && directions_ != 'w';
+        writes_ = writes && directions_ != 'r';
         for (auto* map : holders_()) map->interest_changed(_fileno);
     }
 
@@ -64,6 +64,7 @@ public:
     void close() override;
 
     const unsigned slot;
+    char directions_ = 'b';  // 'r' or 'w' for the end of a pipe, else both
 
 private:
     std::array<channel_map*, 2> holders_() const;
@@ -255,6 +256,8 @@ void world::open(unsigned slot, unsigned flags, socket_t accepted) {
         unique_fd mine_end(ends[kind == 3 ? 0 : 1]);
         mine.pipe_peer.reset(ends[kind == 3 ? 1 : 0]);
         ::fcntl(mine.pipe_peer.get(), F_SETPIPE_SZ, 4096);
+        made.directions_ = kind == 3 ? 'r' : 'w';
+        made.want(true, false);
         return adopt_file(std::move(mine_end));
     }
     if (kind == 5) {

@@ -62,7 +62,8 @@ public:
         }
     }
     void end(asyncore::dispatcher& channel) {
-        if (!closed) socket_.shutdown(SHUT_WR);
+        if (closed) socket_.close();
+        else socket_.shutdown(SHUT_WR);
         settle(channel);
     }
     /// Has the loop turn until nothing is left to do.  It fails if that takes too long.

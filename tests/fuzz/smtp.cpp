@@ -1,6 +1,7 @@
 // Dialogues with the channels of the port of smtpd in docs/examples: a command has one reply, the
 // replies are the same however the dialogue was cut into pieces, and a channel holds no more than its
 // limits allow.
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <sstream>
@@ -171,7 +172,11 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     auto given = setting_from(input);
     const auto most = input.next(1, 32), seed = input.next();
     given.text = fuzz::text_of(input, phrases);
-    fuzz::check_same("replies to one piece, and to many", dialogue(given, {1 << 30, 0}),
-                     dialogue(given, {most, seed}));
+    const auto whole = dialogue(given, {1 << 30, 0}), in_pieces = dialogue(given, {most, seed});
+    // Python's channel decodes each piece, and only the beginning of a command that is too long.
+    const bool is_ascii = std::all_of(given.text.begin(), given.text.end(),
+                                      [](char c) { return static_cast<unsigned char>(c) < 128; });
+    if (is_ascii || given.hardened)
+        fuzz::check_same("replies to one piece, and to many", whole, in_pieces);
     return 0;
 }
