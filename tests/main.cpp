@@ -1,9 +1,10 @@
 // The main() of every test program.  Around each test case it compares what the process has, and it
 // counts the turns that made no progress.  A case fails, by name, that
 //
-// - leaves memory, a descriptor or a thread, or closes a descriptor that was open before.  Such a case
-//   runs once more, and fails if it does so again: what a process or a thread keeps from its first use
-//   on is no leak (the global map, the descriptor in reserve, spare containers, static objects);
+// - leaves memory, a descriptor or a thread.  Such a case runs once more, and fails if it does so again:
+//   what a process or a thread keeps from its first use on is no leak (the global map, the descriptor in
+//   reserve, spare containers, static objects);
+// - closes a descriptor that was open before;
 // - has more than `most_fruitless` waits without progress in a row.
 //
 // check_main.py shows that each check can fail.
@@ -35,7 +36,8 @@ const std::set<std::string> keep_queues{
 struct failure {
     std::string name, place, why;
 };
-std::vector<failure> leaks, spins;
+std::vector<failure> leaks;    // for another run to confirm
+std::vector<failure> certain;  // the rest
 support::waits total;
 std::string longest;  // the case with the longest row of fruitless waits
 
@@ -67,7 +69,7 @@ struct comparison : doctest::IReporter {
         for (const auto& [fd, what] : descriptors_) {
             const auto same = now.find(fd);
             if (same == now.end() || same->second != what)
-                note(leaks, "descriptor " + std::to_string(fd) + " was closed: " + what);
+                note(certain, "descriptor " + std::to_string(fd) + " was closed: " + what);
         }
     }
 
@@ -95,7 +97,7 @@ private:
     void compare_waits(support::waits waits) {
         total.all += waits.all;
         if (waits.fruitless > most_fruitless)
-            note(spins, std::to_string(waits.fruitless) + " waits in a row made no progress");
+            note(certain, std::to_string(waits.fruitless) + " waits in a row made no progress");
         if (waits.fruitless <= total.fruitless) return;
         total.fruitless = waits.fruitless;
         longest = case_->m_name;
@@ -118,7 +120,7 @@ void run_again(int argc, char** argv) {
     std::set<std::string> names;
     for (const auto& each : leaks) names.insert(each.name);
     leaks.clear();
-    const auto spins_before = spins;
+    const auto certain_before = certain;
     for (auto name : names) {
         std::replace(name.begin(), name.end(), ',', '?');  // a comma separates patterns
         doctest::Context again(argc, argv);
@@ -127,7 +129,7 @@ void run_again(int argc, char** argv) {
         again.addFilter("reporters", "none");  // they keep what they print
         again.run();
     }
-    spins = spins_before;
+    certain = certain_before;
     std::erase_if(leaks, [&](const failure& each) { return !names.contains(each.name); });
 }
 
@@ -138,7 +140,7 @@ int main(int argc, char** argv) {
     int status = context.run();
     if (context.shouldExit()) return status;
     run_again(argc, argv);
-    for (const auto* failures : {&leaks, &spins})
+    for (const auto* failures : {&leaks, &certain})
         for (const auto& [name, place, why] : *failures) {
             std::cout << place << ": ERROR: in the case \"" << name << "\", " << why << "\n";
             status = 1;
