@@ -1,4 +1,4 @@
-// Python: Lib/asynchat.py, class async_chat.
+// Python: Lib/asynchat.py, class async_chat.  What Python does not have is in hardening.cpp.
 //
 // A hook may destroy the channel: after each call of a hook, `still_here` is looked at.  The view
 // that a hook gets is valid for the call; byte_buffer.hpp says why.
@@ -18,7 +18,7 @@ namespace {
 
 bool would_block(const std::system_error& error) {
     const int code = error.code().value();
-    return code == EAGAIN || code == EWOULDBLOCK || code == EINPROGRESS || code == EALREADY;
+    return asyncore::platform::would_block(code) || code == EINPROGRESS || code == EALREADY;
 }
 
 /// Sets a flag of a channel for the time of a call.
@@ -164,13 +164,6 @@ void async_chat::handle_write() {
     if (still_here) rest_if_in_vain_();
 }
 
-/// Differs: D37 - a channel rests after ten events in a row that moved no byte.
-void async_chat::rest_if_in_vain_() {
-    if (in_vain_ < 10 || _map->exact) return;
-    in_vain_ = 10;  // the next one is enough
-    _map->rest(_fileno);
-}
-
 void async_chat::handle_close() { close(); }
 
 void async_chat::push(std::string_view data) {
@@ -217,29 +210,8 @@ inline void async_chat::send_within_limit_() {
     send_and_count_();
 }
 
-void async_chat::send_and_count_() {
-    const alive still_here(*this);
-    initiate_send();
-    if (!still_here) return;
-    queued_at_most_ = producer_fifo.bytes();
-    if (queued_at_most_ > queue_limit_) handle_queue_limit_();
-}
-
-void async_chat::handle_queue_limit_() {
-    const alive still_here(*this);
-    log_info("the peer does not read, " + std::to_string(queued_at_most_) + " bytes are queued",
-             "error");
-    if (still_here) handle_close();
-}
-
 bool async_chat::readable() { return true; }
 bool async_chat::writable() { return !producer_fifo.empty() || !connected; }
-
-void async_chat::handle_eof_() {
-    if (!finish_sending_ || producer_fifo.empty()) return handle_close();
-    _map->stop_reading(_fileno);
-    close_when_done();
-}
 
 void async_chat::close_when_done() {
     producer_fifo.append(none);

@@ -4,10 +4,12 @@
 // Three means suffice.  A channel rests: it is not watched until the map's deadline, a tenth of a
 // second ahead.  A part of a channel's interest is masked until its cause has gone.  A wait that the
 // system refuses is tried again after a pause.
-#include <asyncore/channel_map.hpp>
+#include <asyncore/dispatcher.hpp>
+#include <asyncore/errors.hpp>
 #include <asyncore/turn.hpp>
 
 #include <asyncore/platform/descriptor.hpp>
+#include <asyncore/platform/descriptor_reserve.hpp>
 #include <asyncore/platform/sigpipe.hpp>
 
 #include <iostream>
@@ -172,6 +174,54 @@ void turn::refused(place at, const std::exception& why) {
     if (!map_.exact) map_.rest(entry.fd);
     if (map_.exact || out_of_range) return entry.value->handle_error();
     map_.report(fault::watch, "a channel cannot be watched, and is tried again", why.what());
+}
+
+// --- The dispatcher.
+
+namespace {
+
+/// Errors of accept(2) that are about one connection, and not about the listener.
+const std::set<int> errors_of_a_connection{ECONNABORTED, EPROTO,    EPERM,        ENETDOWN,
+                                           ENETUNREACH,  EHOSTDOWN, EHOSTUNREACH, ENOPROTOOPT};
+
+}  // namespace
+
+/// Says why there is no connection.  A listener that could spin on the error rests.
+std::nullopt_t dispatcher::no_connection_(int err) {
+    const bool passes = platform::would_block(err) || errors_of_a_connection.contains(err);
+    if (passes && failed_accepts_ < 10) {
+        ++failed_accepts_;
+        return std::nullopt;
+    }
+    if (!platform::is_listener(socket.fileno())) throw platform::os_error(err, "accept");
+    const bool none_left = err == EMFILE || err == ENFILE;
+    const bool dropped = none_left && platform::drop_connection(socket.fileno());
+    if (!dropped) _map->rest(_fileno);
+    if (_map->may_log(none_left ? fault::descriptors : fault::accept))
+        log_info(dropped ? "no descriptors left, a connection was dropped"
+                         : "accept: " + _strerror(err) + ", the listener rests",
+                 "error");
+    return std::nullopt;
+}
+
+/// Differs: D32 - what is thrown while one connection is made does not close the listener.
+void dispatcher::serve_listener_() {
+    const alive still_here(*this);
+    try {
+        handle_accept();
+    } catch (...) {
+        if (!still_here || exact_() || _reraised_exception()) throw;
+        handle_error();
+    }
+}
+
+/// Differs: D33 - a channel that has no peer does not write: it closes, or rests until connect().
+void dispatcher::handle_hung_up_write_event_() {
+    const bool has_peer = connected || connecting || !platform::is_unconnected(_fileno);
+    if (exact_() || has_peer) return handle_write_event();
+    const bool by_create_socket = family_and_type != std::pair(0, 0);
+    if (by_create_socket) _map->rest(_fileno);
+    else handle_close();
 }
 
 }  // namespace asyncore
