@@ -9,6 +9,7 @@
 #   sh tests/run.sh --faults [SECONDS]
 #                                   fails each call of the example servers (tests/faults/README.md), for so
 #                                   many seconds or to the end; the next run goes on where this one ended
+#   sh tests/run.sh --fuzz SECONDS  libFuzzer for so many seconds a target (tests/fuzz/run.sh)
 #   sh tests/run.sh --sanitize      the programs under AddressSanitizer and UndefinedBehaviorSanitizer,
 #                                   built by gcc and by clang, and the tests that use threads under
 #                                   ThreadSanitizer
@@ -77,9 +78,11 @@ what=${1:-all}
 case $what in
 all | --ci | --build-only | --browser | --sanitize) [ $# -le 1 ] || usage ;;
 --faults) [ $# -le 2 ] || usage ;;
---replay | --repeat) [ $# -eq 2 ] || usage ;;
+--replay | --repeat | --fuzz) [ $# -eq 2 ] || usage ;;
 *) usage ;;
 esac
+
+[ "$what" != --fuzz ] || exec sh tests/fuzz/run.sh "$2"
 
 need_build_tools
 need python3 python3
