@@ -10,7 +10,7 @@ import sys
 REASONS = {
     "leaves a descriptor": "was left: ",
     "closes a descriptor": "descriptor 9 was closed: ",
-    "leaves an allocation": "1 allocations were left",
+    "leaves an allocation": "2 allocations were left",
     "leaves a thread": "1 threads were left",
     "spins": " waits in a row made no progress",
     "keeps memory once, and moves what is reported": None,
