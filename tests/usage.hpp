@@ -8,6 +8,10 @@
 
 namespace support {
 
+/// Lets go of what is kept until the next use: channels that have left the global map, which are kept
+/// until the next loop begins, and queues of the stand-in for kqueue, which does not see them close.
+void let_go();
+
 /// How many allocations of operator new were not freed.  0 under AddressSanitizer, where
 /// LeakSanitizer looks for leaks.
 long allocations_now() noexcept;
