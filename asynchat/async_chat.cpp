@@ -82,7 +82,7 @@ void async_chat::handle_read() {
     const auto left_over = ac_in_buffer.size();
     block.append_to(ac_in_buffer, count);
     parse_(left_over, still_here);
-    if (still_here && coalesce_ && !parsing_ && !producer_fifo.empty()) send_unless_parsing_();
+    if (still_here && coalesce_ && !parsing_ && !producer_fifo.empty()) send_or_wait_();
     if (still_here) release_idle_memory_();
 }
 
@@ -160,7 +160,7 @@ void async_chat::handle_write() {
     if (producer_fifo.empty() && connected) return initiate_send();
     const alive still_here(*this);
     ++in_vain_;
-    initiate_send();  // which sets in_vain_ to 0 if it sends
+    send_within_limit_();  // which sets in_vain_ to 0 if it sends
     if (still_here) rest_if_in_vain_();
 }
 
@@ -177,7 +177,7 @@ void async_chat::push(std::string_view data) {
         producer_fifo.append_bytes(data);
     }
     queued_at_most_ += data.size();
-    send_within_limit_();
+    send_or_wait_();
 }
 
 /// Adds to the last bytes of the queue, so that one send() takes both.
@@ -191,17 +191,17 @@ inline void async_chat::join_last_(std::string_view data) {
 void async_chat::push_with_producer(std::shared_ptr<producer> source) {
     if (source) producer_fifo.append(std::move(source));
     else producer_fifo.append(none);
-    send_unless_parsing_();
+    send_or_wait_();
 }
 
 void async_chat::push_with_producer(std::string_view data) {
     producer_fifo.append_bytes(data);
     queued_at_most_ += data.size();
-    send_unless_parsing_();
+    send_or_wait_();
 }
 
-inline void async_chat::send_unless_parsing_() {
-    if (coalesce_ && parsing_) interest_changed_();
+inline void async_chat::send_or_wait_() {
+    if (send_later_ || (coalesce_ && parsing_)) interest_changed_();
     else send_within_limit_();
 }
 

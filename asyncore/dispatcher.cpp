@@ -162,6 +162,7 @@ std::size_t dispatcher::recv(std::span<char> buffer) {
     const alive still_here(*this);
     try {
         const auto [count, err] = socket.recv(buffer);
+        if (would_block(err) && socket.layer() && socket.layer()->guessed()) return 0;
         if (err != 0) throw platform::os_error(err, "recv");
         // A closed connection is readable and has no data.  As in Python this call stands in the
         // try block: when handle_close() throws such an error itself, it is called again.
@@ -269,7 +270,10 @@ std::string dispatcher::describe_error_(const std::string& outcome) const {
 
 void dispatcher::handle_expt() { log_info("unhandled incoming priority event", "warning"); }
 void dispatcher::handle_read() { log_info("unhandled read event", "warning"); }
-void dispatcher::handle_write() { log_info("unhandled write event", "warning"); }
+void dispatcher::handle_write() {
+    log_info("unhandled write event", "warning");
+    if (_map->check_promises) check_for_spin_();
+}
 void dispatcher::handle_connect() { log_info("unhandled connect event", "warning"); }
 
 void dispatcher::handle_accept() {

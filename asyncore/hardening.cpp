@@ -11,6 +11,7 @@
 #include <asyncore/platform/descriptor.hpp>
 #include <asyncore/platform/descriptor_reserve.hpp>
 #include <asyncore/platform/sigpipe.hpp>
+#include <asyncore/platform/socket.hpp>
 
 #include <iostream>
 #include <thread>
@@ -67,15 +68,15 @@ void channel_map::stop_reading(int fd) noexcept {
 
 // --- The turn.
 
-/// The map's deadline has come: asks what rested.
+/// The map's deadline has come: asks what rested, what changed, and what is asked in every turn.
 void turn::wake() {
     map_.deadline_ = channel_map::never;
-    const auto end = static_cast<place>(map_.entries_.size());
-    for (place at = 0; at < end; ++at) {
+    for (place at = 0; at < map_.entries_.size(); ++at) {
         if (map_.entries_[at].masked != channel_map::everything) continue;
         map_.entries_[at].masked = events::none;
-        if (map_.entries_[at].value) ask(at);
+        map_.ask_once_.add(at);
     }
+    ask_and_tell();
 }
 
 /// What of `interest` is not masked.
@@ -97,24 +98,26 @@ void turn::settle_urgent(const event& each) {
     ask(each.at);
 }
 
-std::size_t turn::unread(const event& each) const {
-    if (map_.exact || !stands(each)) return 0;
-    return platform::unread_bytes(map_.entries_[each.at].fd);
+turn::progress turn::progress_of(const event& each) const {
+    if (map_.exact || !stands(each)) return {};
+    const auto& entry = map_.entries_[each.at];
+    auto* const layer = entry.value->stream_();
+    const auto unread = platform::unread_bytes(entry.fd);
+    if (!layer) return {unread};
+    return {unread + layer->pending(), layer->received()};
 }
 
-/// Sleeps until something is reported or `limit` has passed.  The map's deadline wakes what rests,
-/// and then the sleep goes on.
+/// Sleeps until something is reported or `limit` has passed.  At the map's deadline it asks the channels
+/// anew, and then the sleep goes on.
 void turn::sleep(platform::timeout limit) {
     while (map_.deadline_ != channel_map::never) {
+        if (channel_map::clock::now() >= map_.deadline_) wake();
+        if (map_.deadline_ == channel_map::never) break;
         const auto start = channel_map::clock::now();
-        if (start >= map_.deadline_) {
-            wake();
-            continue;
-        }
-        const auto until = map_.deadline_ - start;
+        const auto until = std::max(map_.deadline_ - start, channel_map::clock::duration::zero());
         const bool is_last = limit.within(until);
         wait_on_poller(limit.at_most(until));
-        if (is_last || !memory_->reported.empty()) return;
+        if (is_last || !memory_->reported.empty() || !noted_.empty()) return;
         limit = limit.after(channel_map::clock::now() - start);
     }
     wait_on_poller(limit);
@@ -123,6 +126,7 @@ void turn::sleep(platform::timeout limit) {
 /// Differs: D29 - a wait that the system refuses is tried again.
 void turn::wait_on_poller(platform::timeout limit) {
     while (true) {
+        if (!noted_.empty()) limit = 0.0;
         try {
             map_.poller().wait(limit, memory_->reported);
             map_.failing_since_ = channel_map::never;
@@ -167,7 +171,7 @@ void turn::refused(place at, const std::exception& why) {
     map_.ask_once_.add(at);
     const bool bad = error && error->code().value() == EBADF;
     if (bad && (map_.exact || !platform::is_open(entry.fd))) {
-        closed_.push_back({at, entry.serial, events::none, events::invalid});
+        noted_.push_back({at, entry.serial, events::none, events::invalid});
         return;
     }
     if (map_.exact && !error) throw;
@@ -202,6 +206,15 @@ std::nullopt_t dispatcher::no_connection_(int err) {
                          : "accept: " + _strerror(err) + ", the listener rests",
                  "error");
     return std::nullopt;
+}
+
+void dispatcher::check_for_spin_() {
+    ++unhandled_writes_;
+    if (unhandled_writes_ < 100) return;
+    unhandled_writes_ = 0;
+    throw std::logic_error(type_name(typeid(*this)) +
+                           ": writable() says true and handle_write() is not overridden, so the "
+                           "loop never waits: override writable()");
 }
 
 /// Differs: D32 - what is thrown while one connection is made does not close the listener.
