@@ -44,6 +44,7 @@ public:
         set(delimiter);
     }
     terminator_t(const terminator_t& other);
+    // NOLINTNEXTLINE(bugprone-exception-escape): no alternative throws when it is moved.
     terminator_t(terminator_t&& other) noexcept : value_(std::exchange(other.value_, none)) {}
     terminator_t& operator=(terminator_t other) noexcept;
 

@@ -55,6 +55,7 @@ public:
     void set(int fd, channel& value) override;
     bool erase(int fd) override;
     void clear();
+    // NOLINTNEXTLINE(bugprone-exception-escape): this swap() asks for memory, so it may throw.
     void swap(channel_map& other);
     void update(const channel_map& other);
     std::vector<int> keys() const;

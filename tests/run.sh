@@ -14,6 +14,7 @@
 #                                   plants every throw and every action into every hook, beside CPython and in
 #                                   C++, on select, poll and epoll; "sanitized" does it under AddressSanitizer
 #                                   and UndefinedBehaviorSanitizer, in a build by gcc
+#   sh tests/run.sh --fuzz SECONDS  libFuzzer for so many seconds a target (tests/fuzz/run.sh)
 #   sh tests/run.sh --sanitize      the programs under AddressSanitizer and UndefinedBehaviorSanitizer,
 #                                   built by gcc and by clang, and the tests that use threads under
 #                                   ThreadSanitizer
@@ -93,9 +94,11 @@ case $what in
 all | --ci | --build-only | --browser | --sanitize) [ $# -le 1 ] || usage ;;
 --faults) [ $# -le 2 ] || usage ;;
 --hooks) [ $# -eq 1 ] || [ "$*" = "--hooks sanitized" ] || usage ;;
---replay | --repeat) [ $# -eq 2 ] || usage ;;
+--replay | --repeat | --fuzz) [ $# -eq 2 ] || usage ;;
 *) usage ;;
 esac
+
+[ "$what" != --fuzz ] || exec sh tests/fuzz/run.sh "$2"
 
 need_build_tools
 need python3 python3
