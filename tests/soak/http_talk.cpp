@@ -51,7 +51,7 @@ public:
         if (body_ && std::memcmp(data.data(), body_->data() + heard_, data.size()) != 0)
             throw mismatch("the body is not the file, after byte " + std::to_string(heard_));
         heard_ += data.size();
-        if (body_) return;
+        if (body_ || is_head_) return;
         page_ += data;
         if (heard_ < body_size_) return;
         if (!page_.starts_with("<!DOCTYPE html>") || !page_.ends_with("</html>\n"))
@@ -67,6 +67,7 @@ public:
         if (!is_cut_off_) return true;
         status_ = "400";
         in_page_ = "The request ends in the middle.";
+        is_head_ = said_ >= 5 && text_.starts_with("HEAD ");
         body_ = nullptr;
         return true;
     }
@@ -125,6 +126,7 @@ private:
         const auto at = head_.find("\r\nContent-Length: ");
         if (at == head_.npos) throw mismatch("the answer has no Content-Length");
         std::from_chars(head_.data() + at + 18, head_.data() + head_.size(), body_size_);
+        if (is_head_) body_size_ = 0;
         if (!body_) return;
         if (body_size_ != length_) throw mismatch("the answer has another length than the file");
         body_size_ = body_->size();
@@ -135,6 +137,7 @@ private:
     std::size_t length_ = 0;             // of the file
     std::string in_page_;
     bool half_closes_ = false, is_cut_off_ = false;
+    bool is_head_ = false;  // the answer has no body
 
     std::string head_, page_;
     bool has_head_ = false;

@@ -6,13 +6,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <iterator>
-#include <string_view>
 
 #include <unistd.h>
-
-#if __has_include(<sanitizer/allocator_interface.h>)
-#include <sanitizer/allocator_interface.h>
-#endif
 
 #if defined(__SANITIZE_ADDRESS__)
 #define SOAK_HAS_SANITIZER
@@ -21,7 +16,10 @@
 #define SOAK_HAS_SANITIZER
 #endif
 #endif
-#ifndef SOAK_HAS_SANITIZER
+
+#ifdef SOAK_HAS_SANITIZER
+#include <sanitizer/allocator_interface.h>
+#else
 #include <malloc.h>
 #endif
 
@@ -29,30 +27,39 @@ namespace {
 
 int heap_fd = -1;
 
-/// Only for a server that is asleep: glibc's allocator must not be interrupted.
-std::size_t allocated() {
 #ifdef SOAK_HAS_SANITIZER
-    return __sanitizer_get_current_allocated_bytes();
-#else
-    return ::mallinfo2().uordblks;
-#endif
+// The sanitizer's own count has what is in its quarantine, too.
+long count = 0;
+void add(const volatile void* memory, std::size_t) {
+    count += static_cast<long>(__sanitizer_get_allocated_size(memory));
 }
+void subtract(const volatile void* memory) {
+    if (memory) count -= static_cast<long>(__sanitizer_get_allocated_size(memory));
+}
+long allocated() { return count; }
+void begin_to_count() { __sanitizer_install_malloc_and_free_hooks(add, subtract); }
+#else
+/// Only for a server that is asleep: glibc's allocator must not be interrupted.
+long allocated() { return static_cast<long>(::mallinfo2().uordblks); }
+void begin_to_count() {}
+#endif
 
 void tell(int) {
     const int before = errno;
     char line[32];
     char* end = std::to_chars(std::begin(line), std::end(line) - 1, allocated()).ptr;
     *end++ = '\n';
-    [[maybe_unused]] const auto written =
-        ::write(heap_fd, line, static_cast<std::size_t>(end - line));
+    const auto size = static_cast<std::size_t>(end - line);
+    [[maybe_unused]] const auto written = ::write(heap_fd, line, size);
     errno = before;
 }
 
-const bool is_set_up = [] {
+[[maybe_unused]] const bool is_set_up = [] {
     // What smtpd prints is read while it runs.
     std::setvbuf(stdout, nullptr, _IOLBF, 1 << 16);
     if (const char* const fd = std::getenv("SOAK_HEAP")) {
         heap_fd = std::atoi(fd);
+        begin_to_count();
         std::signal(SIGUSR2, tell);
     }
     return true;

@@ -127,7 +127,8 @@ private:
 
     void start(std::uint64_t number) {
         dice choose(given_.seed * 0x9e3779b97f4a7c15 + number);
-        const auto chosen = choose_manner(choose);
+        // The first clients show each manner once.
+        const auto chosen = number < manners ? static_cast<manner>(number) : choose_manner(choose);
         const auto how = given_.how.value_or(chosen);
         const auto from = "127." + std::to_string(1 + number % 100) + "." +
                           std::to_string(number / 100 % 250) + ".1";
