@@ -15,8 +15,6 @@ namespace chaos {
 
 namespace {
 
-constexpr auto patience = 120s;
-
 template <class Value>
 void set(int fd, int level, int name, const Value& value) {
     if (::setsockopt(fd, level, name, &value, sizeof value) != 0)
@@ -208,7 +206,7 @@ void client::close(bool with_reset) {
     fd_ = -1;
 }
 
-void client::check_patience(clock::time_point now) const {
+void client::check_patience(clock::time_point now, clock::duration patience) const {
     if (now - last_ < patience) return;
     throw mismatch("the server has been silent for too long");
 }

@@ -1,11 +1,12 @@
 // Chaos clients against one server: see README.md.
 //
-//     chaos echo|http|smtp PORT [--seed N] [--seconds T | --clients N] [--at-once N] [--manner NAME]
-//                               [--site FOLDER] [--printed FD]
+//     chaos echo|http|smtp PORT [--seed N] [--seconds T | --clients N] [--at-once N]
+//                               [--patience SECONDS] [--manner NAME] [--site FOLDER] [--printed FD]
 //
 // --seconds   starts no client after so many seconds.
 // --clients   starts so many clients.
 // --at-once   is how many clients there are at a time.
+// --patience  is how many seconds a connection may rest: 120 by default.
 // --manner    makes all clients behave so.
 // --site      is the folder that the http_server serves.
 // --printed   is a descriptor from which comes what smtpd prints: the messages that it delivers.
@@ -38,7 +39,7 @@ struct options {
     std::string server;
     std::uint16_t port = 0;
     std::uint64_t seed = 1, clients = ~std::uint64_t{0};
-    std::uint32_t seconds = 0, at_once = 100;
+    std::uint32_t seconds = 0, at_once = 100, patience = 120;
     std::optional<manner> how;
     std::string site = ".";
     int printed = -1;
@@ -62,6 +63,7 @@ options parse(command_line line) {
         else if (word == "--seconds") given.seconds = number<std::uint32_t>(value);
         else if (word == "--clients") given.clients = number<std::uint64_t>(value);
         else if (word == "--at-once") given.at_once = number<std::uint32_t>(value);
+        else if (word == "--patience") given.patience = number<std::uint32_t>(value);
         else if (word == "--manner") given.how = manner_of(value);
         else if (word == "--site") given.site = value;
         else if (word == "--printed") given.printed = number<int>(value);
@@ -172,8 +174,8 @@ private:
         std::vector<std::uint64_t> numbers;
         for (const auto& [number, each] : clients_) numbers.push_back(number);
         for (const auto number : numbers)
-            touch(number, [now](client& who) {
-                who.check_patience(now);
+            touch(number, [this, now](client& who) {
+                who.check_patience(now, std::chrono::seconds(given_.patience));
                 return !who.needs_ticks() || who.tick();
             });
     }
