@@ -206,9 +206,4 @@ void client::close(bool with_reset) {
     fd_ = -1;
 }
 
-void client::check_patience(clock::time_point now, clock::duration patience) const {
-    if (now - last_ < patience) return;
-    throw mismatch("the server has been silent for too long");
-}
-
 }  // namespace chaos

@@ -38,8 +38,8 @@ public:
     /// Throws: mismatch if the outcome is not allowed.
     bool serve(unsigned events);
     bool tick();
-    /// Throws: mismatch if nothing was said or heard for so long.
-    void check_patience(clock::time_point now, clock::duration patience) const;
+    /// When it said or heard something last.
+    clock::time_point last() const { return last_; }
 
     std::string name() const;
 

@@ -62,10 +62,10 @@ def growth(values):
 class Subject:
     """A server, and what was measured of it."""
 
-    def __init__(self, name, mechanism, programs, work, site, servers=SERVERS):
+    def __init__(self, name, mechanism, programs, work, site, idle, servers=SERVERS):
         self.name, self.mechanism = name, mechanism
         self.speaks, command, self.idle_waits = servers[name]
-        self.programs, self.site = programs, site
+        self.programs, self.site, self.idle = programs, site, idle
         self.rounds = self.connections = self.said = self.checked = self.messages = self.mismatches = 0
         self.manners = {}
         self.base = None       # descriptors before the first client
@@ -141,7 +141,7 @@ class Subject:
     # A round.
 
     def round(self, seed, how, at_once):
-        command = [str(self.programs / "chaos"), self.speaks, str(self.port), "--seed", str(seed),
+        command = [str(self.programs / "chaos"), self.speaks, str(self.port), "--pid", str(self.process.pid), "--seed", str(seed),
                    "--at-once", str(at_once or AT_ONCE[self.mechanism]), "--site", str(self.site)] + how
         pipes = []
         if self.printed is not None:
@@ -183,7 +183,7 @@ class Subject:
 
     def measure_rest(self):
         began, waits, cpu = time.monotonic(), self.waits(), self.cpu()
-        time.sleep(IDLE)
+        time.sleep(self.idle)
         length = time.monotonic() - began
         waits, cpu = (self.waits() - waits), (self.cpu() - cpu) / length
         self.most_waits, self.most_cpu = max(self.most_waits, waits / length), max(self.most_cpu, cpu)
@@ -290,12 +290,13 @@ def main():
     parser.add_argument("--clients", type=int, help="so many clients a round, instead of a time")
     parser.add_argument("--at-once", type=int, help="so many clients at a time")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--idle", type=float, default=IDLE, help="for so many seconds a server without clients is watched")
     parser.add_argument("--only", action="append", help="only this server or mechanism")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as work:
         work = pathlib.Path(work)
         make_site(work / "site")
-        subjects = [Subject(name, mechanism, args.folder, work, work / "site")
+        subjects = [Subject(name, mechanism, args.folder, work, work / "site", args.idle)
                     for name in SERVERS for mechanism in MECHANISMS
                     if not args.only or name in args.only or mechanism in args.only]
         began = soak(subjects, args)

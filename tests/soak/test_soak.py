@@ -39,7 +39,7 @@ def expect(what, said, wanted):
 
 def one_round(name, servers, folder, work, site, clients=300, rounds=1, filtered=None, more=()):
     """What the soak says of a server.  `filtered` changes what it prints."""
-    subject = soak.Subject(name, "epoll", folder, work, site, servers)
+    subject = soak.Subject(name, "epoll", folder, work, site, 0.5, servers)
     if filtered:
         interpose(subject, filtered)
     for number in range(rounds):
