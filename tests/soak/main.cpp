@@ -235,7 +235,7 @@ private:
     /// What was accepted must be delivered.
     void await_mail() {
         if (given_.printed < 0) return;
-        const auto limit = clock::now() + 30s;
+        const auto limit = clock::now() + 5min;
         bool more = true;
         while ((more || mail_.missing() > 0) && clock::now() < limit) {
             epoll_event ready;
