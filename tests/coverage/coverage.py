@@ -107,9 +107,8 @@ def export(build):
     objects = programs(build) + [build / "tests/replay"]
     objects += [build / "tests/faults" / name for name in ("line_echo", "http_server", "smtpd")]
     names = [str(objects[0])] + [word for path in objects[1:] for word in ("-object", str(path))]
-    sources = [str(ROOT / folder) for folder in FOLDERS]
     command = [tool("llvm-cov"), "export", "-format=text", "-instr-profile", str(build / "profiles/merged.profdata")]
-    text = subprocess.run(command + names + sources, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True).stdout
+    text = subprocess.run(command + names, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True).stdout
     return json.loads(text)["data"][0]
 
 
@@ -196,7 +195,7 @@ def read(build):
     for each in functions:
         name = names[each["name"].rpartition(":")[2]]
         for index, filename in enumerate(each["filenames"]):
-            path = pathlib.Path(filename)
+            path = pathlib.Path(filename).resolve()  # asyncore/platform is a link
             if not is_of_library(path):
                 continue
             file = files.setdefault(path, File(path))
