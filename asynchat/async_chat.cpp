@@ -1,4 +1,4 @@
-// Python: Lib/asynchat.py, class async_chat.
+// Python: Lib/asynchat.py, class async_chat.  What Python does not have is in hardening.cpp.
 //
 // A hook may destroy the channel: after each call of a hook, `still_here` is looked at.  The view
 // that a hook gets is valid for the call; byte_buffer.hpp says why.
@@ -18,7 +18,7 @@ namespace {
 
 bool would_block(const std::system_error& error) {
     const int code = error.code().value();
-    return code == EAGAIN || code == EWOULDBLOCK || code == EINPROGRESS || code == EALREADY;
+    return asyncore::platform::would_block(code) || code == EINPROGRESS || code == EALREADY;
 }
 
 /// Sets a flag of a channel for the time of a call.
@@ -82,7 +82,7 @@ void async_chat::handle_read() {
     const auto left_over = ac_in_buffer.size();
     block.append_to(ac_in_buffer, count);
     parse_(left_over, still_here);
-    if (still_here && coalesce_ && !parsing_ && !producer_fifo.empty()) send_unless_parsing_();
+    if (still_here && coalesce_ && !parsing_ && !producer_fifo.empty()) send_or_wait_();
     if (still_here) release_idle_memory_();
 }
 
@@ -160,15 +160,8 @@ void async_chat::handle_write() {
     if (producer_fifo.empty() && connected) return initiate_send();
     const alive still_here(*this);
     ++in_vain_;
-    initiate_send();  // which sets in_vain_ to 0 if it sends
+    send_within_limit_();  // which sets in_vain_ to 0 if it sends
     if (still_here) rest_if_in_vain_();
-}
-
-/// Differs: D37 - a channel rests after ten events in a row that moved no byte.
-void async_chat::rest_if_in_vain_() {
-    if (in_vain_ < 10 || _map->exact) return;
-    in_vain_ = 10;  // the next one is enough
-    _map->rest(_fileno);
 }
 
 void async_chat::handle_close() { close(); }
@@ -184,7 +177,7 @@ void async_chat::push(std::string_view data) {
         producer_fifo.append_bytes(data);
     }
     queued_at_most_ += data.size();
-    send_within_limit_();
+    send_or_wait_();
 }
 
 /// Adds to the last bytes of the queue, so that one send() takes both.
@@ -198,17 +191,17 @@ inline void async_chat::join_last_(std::string_view data) {
 void async_chat::push_with_producer(std::shared_ptr<producer> source) {
     if (source) producer_fifo.append(std::move(source));
     else producer_fifo.append(none);
-    send_unless_parsing_();
+    send_or_wait_();
 }
 
 void async_chat::push_with_producer(std::string_view data) {
     producer_fifo.append_bytes(data);
     queued_at_most_ += data.size();
-    send_unless_parsing_();
+    send_or_wait_();
 }
 
-inline void async_chat::send_unless_parsing_() {
-    if (coalesce_ && parsing_) interest_changed_();
+inline void async_chat::send_or_wait_() {
+    if (send_later_ || (coalesce_ && parsing_)) interest_changed_();
     else send_within_limit_();
 }
 
@@ -217,29 +210,8 @@ inline void async_chat::send_within_limit_() {
     send_and_count_();
 }
 
-void async_chat::send_and_count_() {
-    const alive still_here(*this);
-    initiate_send();
-    if (!still_here) return;
-    queued_at_most_ = producer_fifo.bytes();
-    if (queued_at_most_ > queue_limit_) handle_queue_limit_();
-}
-
-void async_chat::handle_queue_limit_() {
-    const alive still_here(*this);
-    log_info("the peer does not read, " + std::to_string(queued_at_most_) + " bytes are queued",
-             "error");
-    if (still_here) handle_close();
-}
-
 bool async_chat::readable() { return true; }
 bool async_chat::writable() { return !producer_fifo.empty() || !connected; }
-
-void async_chat::handle_eof_() {
-    if (!finish_sending_ || producer_fifo.empty()) return handle_close();
-    _map->stop_reading(_fileno);
-    close_when_done();
-}
 
 void async_chat::close_when_done() {
     producer_fifo.append(none);

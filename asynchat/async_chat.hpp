@@ -34,6 +34,10 @@ public:
     /// whatever its size.  Off: push() sends at once, as in Python.
     bool coalesce_ = false;
 
+    /// Whether push() only queues, and the next turn sends.  Then no hook runs inside push().
+    /// Off: push() sends at once, as in Python.
+    bool send_later_ = false;
+
     /// Whether handle_close() waits, when the peer has ended its side, until the queue has been sent.
     /// Off: it is called at once, as in Python, and the default one drops the queue.
     bool finish_sending_ = false;
@@ -90,7 +94,8 @@ public:
     /// Queues a copy of `data` in pieces of ac_out_buffer_size, and calls initiate_send(), unless
     /// coalesce_ delays it.  Differs: D24 - Python keeps a reference to a bytearray.
     ///
-    /// Hazard: if the peer is gone, handle_close() runs inside this call.
+    /// Hazard: if the peer is gone, handle_close() runs inside this call.  A loop that pushes to all
+    /// sessions walks over a copy of its list of sessions, or each session has send_later_ set.
     virtual void push(std::string_view data);
     void push(std::nullptr_t) = delete;  // nor push(0): std::string_view would read from there
     /// Queues a producer, and calls initiate_send() as push() does.  A null pointer means: close the
@@ -132,7 +137,7 @@ private:
     bool collect_until_(std::string_view data, terminator_t& wanted, std::size_t left_over,
                         const alive& still_here);
     void join_last_(std::string_view data);
-    void send_unless_parsing_();
+    void send_or_wait_();
     void send_within_limit_();
     void send_and_count_();
     void ask_first_producer_(const alive& still_here);

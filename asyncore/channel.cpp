@@ -1,4 +1,5 @@
 #include <asyncore/channel.hpp>
+#include <asyncore/spawned.hpp>
 
 namespace asyncore {
 
@@ -15,6 +16,7 @@ void channel::leave_maps_() noexcept {
     }
 }
 
+/// Has every map that borrows this channel own it.
 void channel::become_owned_() {
     if (!borrowings_) return;
     for (const auto& each : std::vector(*borrowings_)) each.map->set(each.fd, *this);
@@ -22,6 +24,12 @@ void channel::become_owned_() {
 }
 
 bool channel::reports_changes_to_(const channel_holder&, int) const { return false; }
+
+channel_holder::channel_holder() : released_elsewhere_(std::make_shared<released_elsewhere>()) {}
+
+void channel_holder::be_home_of(channel& value) const noexcept {
+    if (value.home_ != released_elsewhere_) value.home_ = released_elsewhere_;
+}
 
 void channel_holder::borrow(channel& value, int fd) {
     if (!value.borrowings_) value.borrowings_ = std::make_unique<std::vector<channel::borrowing>>();

@@ -7,7 +7,13 @@
 
 namespace asyncore {
 
+namespace platform {
+class stream;
+}
+
 class channel;
+
+class released_elsewhere;
 
 /// A map, as the channels in it see it: something that holds channels under descriptors.
 class channel_holder {
@@ -16,10 +22,18 @@ public:
     virtual bool erase(int fd) = 0;
 
 protected:
+    channel_holder();
     ~channel_holder() = default;
+    /// Its shared_ptr.  Null if spawn() did not make the channel, and while spawn() makes it: then the
+    /// map borrows the channel.
+    static std::shared_ptr<channel> owner_of(channel& value);
+    /// Has another thread that releases `value` leave it to the thread of this map.
+    void be_home_of(channel& value) const noexcept;
     /// Has `value` know that this map borrows it under `fd`, and that it no longer does.
     void borrow(channel& value, int fd);
     void end_borrowing(channel& value, int fd) noexcept;
+
+    std::shared_ptr<released_elsewhere> released_elsewhere_;
 };
 
 /// Something with a descriptor that the loop asks and calls.  A dispatcher is a channel; a class of
@@ -30,9 +44,9 @@ protected:
 /// Lifetime: a channel that spawn() made is owned by the maps that hold it, and by every shared_ptr
 /// to it.  Any other channel is borrowed: its destructor takes it out of every map.  Both kinds may
 /// be destroyed inside their own hooks.
-class channel : public std::enable_shared_from_this<channel> {
+class channel {
 public:
-    channel() = default;
+    channel();
     channel(const channel&) = delete;
     channel& operator=(const channel&) = delete;
     virtual ~channel();
@@ -58,8 +72,14 @@ public:
     /// The select delivery calls this in place of handle_write_event() where the descriptor hung up.
     virtual void handle_hung_up_write_event_() { handle_write_event(); }
 
-    /// Has every map that borrows this channel own it, now that a shared_ptr to it exists.
-    void become_owned_();
+    /// The pointer to a channel that spawn() made, in its constructor, too.  See self().
+    /// Throws: std::logic_error if spawn() did not make the channel.
+    std::shared_ptr<channel> shared_from_this();
+    /// Empty if spawn() did not make the channel.
+    std::weak_ptr<channel> weak_from_this() const noexcept { return self_; }
+
+    /// The stream that this channel reads and writes through, or null.
+    virtual platform::stream* stream_() { return nullptr; }
 
     /// Whether this channel tells `map` of changes, so that its promise counts for the entry `fd`.
     virtual bool reports_changes_to_(const channel_holder& map, int fd) const;
@@ -68,14 +88,33 @@ protected:
     /// Takes this channel out of the maps that borrow it.  The destructor of a class that owns the
     /// descriptor calls it, since an entry must go before its descriptor is closed.
     void leave_maps_() noexcept;
+    void become_spawned_(const std::shared_ptr<channel>& self) noexcept;
 
 private:
     friend class channel_holder;
+    friend class released;
+    friend class released_elsewhere;
+    friend class spawning;
+    /// What a shared_ptr calls when it was the last.
+    struct release {
+        void operator()(channel* last) const noexcept;
+    };
     struct borrowing {
         channel_holder* map;
         int fd;
     };
+    std::shared_ptr<channel> spawned_self_();
+    void become_owned_();
+
     std::unique_ptr<std::vector<borrowing>> borrowings_;  // null for most channels
+
+    // Lifetime of a channel that spawn() made; see spawned.hpp.
+    enum class life : unsigned char { borrowed, constructing, spawned };
+    life life_ = life::borrowed;
+    bool is_released_ = false;  // it is in a list of released channels
+    channel* next_released_ = nullptr;
+    std::weak_ptr<channel> self_;
+    std::shared_ptr<released_elsewhere> home_;  // of the map that it entered last
 };
 
 /// Tells whether a channel still exists after a hook that may have destroyed it.  An object on the

@@ -1,4 +1,5 @@
 #include <asyncore/channel_map.hpp>
+#include <asyncore/spawned.hpp>
 
 #include <atomic>
 #include <stdexcept>
@@ -25,15 +26,11 @@ channel_map& map_or_default(channel_map* map) {
 /// The destructor of a channel is the user's, and may enter other channels; so it goes on until the
 /// map is empty.  It asks for no memory.
 channel_map::~channel_map() {
-    while (live_ != 0 || !left_.empty()) {
-        for (place at = 0; at < entries_.size(); ++at) {
-            if (!entries_[at].value) continue;
-            std::shared_ptr<channel> last;
-            if (entries_[at].value.use_count() > 0) last = std::move(entries_[at].value);
-            erase(entries_[at].fd);
-        }
-        static_cast<void>(std::exchange(left_, {}));
-    }
+    released_elsewhere_->close();
+    do {
+        clear();
+        released::destroy();
+    } while (live_ != 0);
 }
 
 // --- The dict.
@@ -44,8 +41,6 @@ void channel_map::set(int fd, channel& value) {
     // Whatever asks for memory comes first: if there is none, the map stays as it was.
     const auto index = static_cast<std::size_t>(fd + 1);
     if (index >= places_.size()) places_.resize(index + 1);
-    const auto most_left = left_.size() + live_ + 1;  // if each owned channel leaves
-    if (left_.capacity() < most_left) left_.reserve(2 * most_left);
     auto at = place_of(fd);
     const bool is_new = at == no_place;
     if (is_new) {
@@ -64,25 +59,22 @@ void channel_map::set(int fd, channel& value) {
 
 /// Puts a channel into an entry, in place of the channel that it held.
 void channel_map::put(entry& where, channel& value) {
-    auto owned = value.weak_from_this().lock();
+    auto owned = owner_of(value);
     const bool same_owner = (owned != nullptr) == (where.value.use_count() > 0);
     if (where.value.get() == &value && same_owner) return;
     if (!owned) borrow(value, where.fd);
+    be_home_of(value);
     empty_out(where);
     where.serial = next_serial();
     where.value =
         owned ? std::move(owned) : std::shared_ptr<channel>(std::shared_ptr<void>(), &value);
 }
 
-/// Empties an entry.  An owned channel is kept until let_go().
-void channel_map::empty_out(entry& left) {
+/// Empties an entry.  An owned channel outlives that, until no turn is under way; see spawned.hpp.
+void channel_map::empty_out(entry& left) noexcept {
     if (!left.value) return;
-    if (left.value.use_count() == 0) {
-        end_borrowing(*left.value, left.fd);
-        left.value.reset();
-        return;
-    }
-    left_.push_back(std::move(left.value));
+    if (left.value.use_count() == 0) end_borrowing(*left.value, left.fd);
+    left.value.reset();
 }
 
 bool channel_map::erase(int fd) {
@@ -132,16 +124,10 @@ std::vector<std::pair<int, std::shared_ptr<channel>>> channel_map::items() const
 }
 
 void channel_map::sweep() {
-    if (turns_ == 0) let_go();
-}
-
-/// Lets go of the channels that left.  Their destructors are the user's, and may edit this map.
-void channel_map::let_go() {
-    if (!left_.empty()) {
-        for (std::size_t i = 0; i < left_.size(); ++i) std::exchange(left_[i], nullptr).reset();
-        left_.clear();
-    }
-    squeeze();
+    released_elsewhere_->belong_to_this_thread();
+    released_elsewhere_->collect();
+    if (turns_ == 0) squeeze();
+    released::destroy();  // last: the destructors are the user's, and may edit this map
 }
 
 /// Takes the erased entries out.  That changes places, which a turn under way remembers.

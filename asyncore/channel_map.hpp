@@ -29,8 +29,10 @@ inline constexpr std::size_t faults = 4;
 ///
 /// A descriptor of -1 stands for Python's None.
 ///
-/// Lifetime: an owned channel that leaves the map stays alive until the outermost turn under way
-/// ends, or, outside of a turn, until the next loop() begins.  So close() never destroys its channel.
+/// Lifetime: a channel that spawn() made is never destroyed while a turn is under way in the thread.
+/// Without a turn it is destroyed when the next loop() or sweep() begins, or when the thread ends.  So
+/// close() never destroys its channel.  In another thread than the map's, the last shared_ptr leaves
+/// the channel to the map's thread.
 class channel_map final : public channel_holder {
 public:
     /// `mechanism` names the kind of poller; see platform::make_poller() for the default.
@@ -90,8 +92,8 @@ public:
     /// Gets a line about each fault that no channel can report, at most one a second for each cause.
     /// The default prints it to standard output, as dispatcher::log_info() does.
     std::function<void(std::string_view line)> log = log_fault;
-    /// Has a wait end at `when` at the latest.  The turn then asks the channels that rest, and goes
-    /// on to wait.
+    /// Has the turn stop to wait at `when`, ask the channels anew (those that rest, those that changed and
+    /// those that are asked in every turn), and go on to wait.
     void wake_at(clock::time_point when) noexcept { deadline_ = std::min(deadline_, when); }
     clock::time_point deadline() const noexcept { return deadline_; }
     /// Leaves the entry `fd` unwatched for a tenth of a second, or until interest_changed(fd).
@@ -112,8 +114,8 @@ public:
     /// Whether each turn verifies the promise of asked_every_turn_, and throws std::logic_error
     /// where a channel broke it.  The default is whether the environment has ASYNCORE_CHECK.
     bool check_promises = std::getenv("ASYNCORE_CHECK") != nullptr;
-    /// Lets go of channels that left while no turn was under way.  loop(), poll() and poll2() begin
-    /// with it.
+    /// Destroys the channels that no shared_ptr leads to any more, unless a turn is under way.  loop(),
+    /// poll() and poll2() begin with it.  The calling thread is the map's thread from now on.
     void sweep();
 
 private:
@@ -123,6 +125,7 @@ private:
         std::shared_ptr<channel> value;  // null: erased; without an owner: borrowed
         std::uint64_t serial = 0;        // different for each entry in the process; 0: erased
         int fd = -1;
+        platform::events wanted = platform::events::none;  // what the channel wants to do
         platform::events told = platform::events::none;    // what the poller watches it for
         platform::events found = platform::events::none;   // what the wait under way found
         platform::events masked = platform::events::none;  // what it is not watched for at present
@@ -134,8 +137,7 @@ private:
 
     place place_of(int fd) const noexcept;
     void put(entry& where, channel& value);
-    void empty_out(entry& left);
-    void let_go();
+    void empty_out(entry& left) noexcept;
     void squeeze();
     platform::poller& poller();
     void forget(entry& left) noexcept;
@@ -148,8 +150,7 @@ private:
     std::vector<entry> entries_;  // in the order of the map, erased entries between
     std::vector<place> places_;   // by descriptor + 1: the place of its entry + 1, or 0
     std::size_t live_ = 0;        // how many entries are not erased
-    std::vector<std::shared_ptr<channel>> left_;  // channels that left, until let_go()
-    unsigned turns_ = 0;                          // how many are under way, one inside another
+    unsigned turns_ = 0;          // how many are under way, one inside another
 
     // The poller.
     std::string mechanism_;

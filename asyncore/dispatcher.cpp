@@ -1,4 +1,5 @@
-// Python: Lib/asyncore.py, class dispatcher.
+// Python: Lib/asyncore.py, class dispatcher.  The methods that Python does not have are in
+// hardening.cpp.
 #include <asyncore/dispatcher.hpp>
 
 #include <asyncore/errors.hpp>
@@ -13,15 +14,7 @@
 
 namespace asyncore {
 
-namespace {
-
-bool would_block(int err) { return err == EWOULDBLOCK || err == EAGAIN; }
-
-/// Errors of accept(2) that are about one connection, and not about the listener.
-const std::set<int> errors_of_a_connection{ECONNABORTED, EPROTO,    EPERM,        ENETDOWN,
-                                           ENETUNREACH,  EHOSTDOWN, EHOSTUNREACH, ENOPROTOOPT};
-
-}  // namespace
+using platform::would_block;
 
 dispatcher::dispatcher(channel_map* map) : _map(&map_or_default(map)) {}
 
@@ -138,31 +131,13 @@ std::optional<std::pair<socket_t, address>> dispatcher::accept() {
     int err = 0;
     auto pair = socket.accept(err);
     if (err == 0 && !exact_() && !_map->can_watch(pair.first.fileno())) err = ERANGE;
-    if (err != 0) return no_connection_(err);
-    failed_accepts_ = 0;
-    return pair;
-}
-
-/// Says why there is no connection.  A listener that could spin on the error rests.
-std::nullopt_t dispatcher::no_connection_(int err) {
-    if (exact_()) {
-        if (would_block(err) || err == ECONNABORTED) return std::nullopt;
-        throw platform::os_error(err, "accept");
+    if (err == 0) {
+        failed_accepts_ = 0;
+        return pair;
     }
-    const bool passes = would_block(err) || errors_of_a_connection.contains(err);
-    if (passes && failed_accepts_ < 10) {
-        ++failed_accepts_;
-        return std::nullopt;
-    }
-    if (!platform::is_listener(socket.fileno())) throw platform::os_error(err, "accept");
-    const bool none_left = err == EMFILE || err == ENFILE;
-    const bool dropped = none_left && platform::drop_connection(socket.fileno());
-    if (!dropped) _map->rest(_fileno);
-    if (_map->may_log(none_left ? fault::descriptors : fault::accept))
-        log_info(dropped ? "no descriptors left, a connection was dropped"
-                         : "accept: " + _strerror(err) + ", the listener rests",
-                 "error");
-    return std::nullopt;
+    if (!exact_()) return no_connection_(err);
+    if (would_block(err) || err == ECONNABORTED) return std::nullopt;
+    throw platform::os_error(err, "accept");
 }
 
 // When the peer is gone, handle_close() runs inside the catch block: an override may look at the
@@ -187,6 +162,7 @@ std::size_t dispatcher::recv(std::span<char> buffer) {
     const alive still_here(*this);
     try {
         const auto [count, err] = socket.recv(buffer);
+        if (would_block(err) && socket.layer() && socket.layer()->guessed()) return 0;
         if (err != 0) throw platform::os_error(err, "recv");
         // A closed connection is readable and has no data.  As in Python this call stands in the
         // try block: when handle_close() throws such an error itself, it is called again.
@@ -238,17 +214,6 @@ void dispatcher::handle_read_event() {
     if (still_here) handle_read();
 }
 
-/// Differs: D32 - what is thrown while one connection is made does not close the listener.
-void dispatcher::serve_listener_() {
-    const alive still_here(*this);
-    try {
-        handle_accept();
-    } catch (...) {
-        if (!still_here || exact_() || _reraised_exception()) throw;
-        handle_error();
-    }
-}
-
 void dispatcher::handle_connect_event() {
     if (const int err = socket.getsockopt(SOL_SOCKET, SO_ERROR); err != 0)
         throw platform::os_error(err, "connect to " + addr.repr());
@@ -265,15 +230,6 @@ void dispatcher::handle_write_event() {
     const alive still_here(*this);
     if (!connected && connecting) handle_connect_event();
     if (still_here) handle_write();
-}
-
-/// Differs: D33 - a channel that has no peer does not write: it closes, or rests until connect().
-void dispatcher::handle_hung_up_write_event_() {
-    const bool has_peer = connected || connecting || !platform::is_unconnected(_fileno);
-    if (exact_() || has_peer) return handle_write_event();
-    const bool by_create_socket = family_and_type != std::pair(0, 0);
-    if (by_create_socket) _map->rest(_fileno);
-    else handle_close();
 }
 
 void dispatcher::handle_expt_event() {
@@ -314,7 +270,10 @@ std::string dispatcher::describe_error_(const std::string& outcome) const {
 
 void dispatcher::handle_expt() { log_info("unhandled incoming priority event", "warning"); }
 void dispatcher::handle_read() { log_info("unhandled read event", "warning"); }
-void dispatcher::handle_write() { log_info("unhandled write event", "warning"); }
+void dispatcher::handle_write() {
+    log_info("unhandled write event", "warning");
+    if (_map->check_promises) check_for_spin_();
+}
 void dispatcher::handle_connect() { log_info("unhandled connect event", "warning"); }
 
 void dispatcher::handle_accept() {

@@ -136,6 +136,8 @@ public:
     void handle_error() override;
     virtual void handle_expt();
     virtual void handle_read();
+    /// Hazard: unless writable() is overridden too, the loop never waits.  With ASYNCORE_CHECK=1 this
+    /// method throws a std::logic_error that says so, after 100 calls.
     virtual void handle_write();
     virtual void handle_connect();
     /// Accepts one connection and calls handle_accepted().  Differs: D32 - what this method throws
@@ -152,14 +154,17 @@ public:
     /// another channel by hand; see asked_every_turn_.
     void interest_changed_() { _map->interest_changed(_fileno); }
     bool reports_changes_to_(const channel_holder& map, int fd) const override;
+    platform::stream* stream_() override { return socket.layer(); }
 
 private:
     bool exact_() const noexcept { return _map->exact; }
     void serve_listener_();
     std::string describe_error_(const std::string& outcome) const;
     std::nullopt_t no_connection_(int err);
+    void check_for_spin_();
 
-    std::uint8_t failed_accepts_ = 0;  // in a row
+    std::uint8_t failed_accepts_ = 0;    // in a row
+    std::uint8_t unhandled_writes_ = 0;  // while promises are checked
 };
 
 template <>

@@ -4,11 +4,14 @@
 // Three means suffice.  A channel rests: it is not watched until the map's deadline, a tenth of a
 // second ahead.  A part of a channel's interest is masked until its cause has gone.  A wait that the
 // system refuses is tried again after a pause.
-#include <asyncore/channel_map.hpp>
+#include <asyncore/dispatcher.hpp>
+#include <asyncore/errors.hpp>
 #include <asyncore/turn.hpp>
 
 #include <asyncore/platform/descriptor.hpp>
+#include <asyncore/platform/descriptor_reserve.hpp>
 #include <asyncore/platform/sigpipe.hpp>
+#include <asyncore/platform/socket.hpp>
 
 #include <iostream>
 #include <thread>
@@ -65,15 +68,15 @@ void channel_map::stop_reading(int fd) noexcept {
 
 // --- The turn.
 
-/// The map's deadline has come: asks what rested.
+/// The map's deadline has come: asks what rested, what changed, and what is asked in every turn.
 void turn::wake() {
     map_.deadline_ = channel_map::never;
-    const auto end = static_cast<place>(map_.entries_.size());
-    for (place at = 0; at < end; ++at) {
+    for (place at = 0; at < map_.entries_.size(); ++at) {
         if (map_.entries_[at].masked != channel_map::everything) continue;
         map_.entries_[at].masked = events::none;
-        if (map_.entries_[at].value) ask(at);
+        map_.ask_once_.add(at);
     }
+    ask_and_tell();
 }
 
 /// What of `interest` is not masked.
@@ -95,24 +98,26 @@ void turn::settle_urgent(const event& each) {
     ask(each.at);
 }
 
-std::size_t turn::unread(const event& each) const {
-    if (map_.exact || !stands(each)) return 0;
-    return platform::unread_bytes(map_.entries_[each.at].fd);
+turn::progress turn::progress_of(const event& each) const {
+    if (map_.exact || !stands(each)) return {};
+    const auto& entry = map_.entries_[each.at];
+    auto* const layer = entry.value->stream_();
+    const auto unread = platform::unread_bytes(entry.fd);
+    if (!layer) return {unread};
+    return {unread + layer->pending(), layer->received()};
 }
 
-/// Sleeps until something is reported or `limit` has passed.  The map's deadline wakes what rests,
-/// and then the sleep goes on.
+/// Sleeps until something is reported or `limit` has passed.  At the map's deadline it asks the channels
+/// anew, and then the sleep goes on.
 void turn::sleep(platform::timeout limit) {
     while (map_.deadline_ != channel_map::never) {
+        if (channel_map::clock::now() >= map_.deadline_) wake();
+        if (map_.deadline_ == channel_map::never) break;
         const auto start = channel_map::clock::now();
-        if (start >= map_.deadline_) {
-            wake();
-            continue;
-        }
-        const auto until = map_.deadline_ - start;
+        const auto until = std::max(map_.deadline_ - start, channel_map::clock::duration::zero());
         const bool is_last = limit.within(until);
         wait_on_poller(limit.at_most(until));
-        if (is_last || !memory_->reported.empty()) return;
+        if (is_last || !memory_->reported.empty() || !noted_.empty()) return;
         limit = limit.after(channel_map::clock::now() - start);
     }
     wait_on_poller(limit);
@@ -121,6 +126,7 @@ void turn::sleep(platform::timeout limit) {
 /// Differs: D29 - a wait that the system refuses is tried again.
 void turn::wait_on_poller(platform::timeout limit) {
     while (true) {
+        if (!noted_.empty()) limit = 0.0;
         try {
             map_.poller().wait(limit, memory_->reported);
             map_.failing_since_ = channel_map::never;
@@ -165,13 +171,70 @@ void turn::refused(place at, const std::exception& why) {
     map_.ask_once_.add(at);
     const bool bad = error && error->code().value() == EBADF;
     if (bad && (map_.exact || !platform::is_open(entry.fd))) {
-        closed_.push_back({at, entry.serial, events::none, events::invalid});
+        noted_.push_back({at, entry.serial, events::none, events::invalid});
         return;
     }
     if (map_.exact && !error) throw;
     if (!map_.exact) map_.rest(entry.fd);
     if (map_.exact || out_of_range) return entry.value->handle_error();
     map_.report(fault::watch, "a channel cannot be watched, and is tried again", why.what());
+}
+
+// --- The dispatcher.
+
+namespace {
+
+/// Errors of accept(2) that are about one connection, and not about the listener.
+const std::set<int> errors_of_a_connection{ECONNABORTED, EPROTO,    EPERM,        ENETDOWN,
+                                           ENETUNREACH,  EHOSTDOWN, EHOSTUNREACH, ENOPROTOOPT};
+
+}  // namespace
+
+/// Says why there is no connection.  A listener that could spin on the error rests.
+std::nullopt_t dispatcher::no_connection_(int err) {
+    const bool passes = platform::would_block(err) || errors_of_a_connection.contains(err);
+    if (passes && failed_accepts_ < 10) {
+        ++failed_accepts_;
+        return std::nullopt;
+    }
+    if (!platform::is_listener(socket.fileno())) throw platform::os_error(err, "accept");
+    const bool none_left = err == EMFILE || err == ENFILE;
+    const bool dropped = none_left && platform::drop_connection(socket.fileno());
+    if (!dropped) _map->rest(_fileno);
+    if (_map->may_log(none_left ? fault::descriptors : fault::accept))
+        log_info(dropped ? "no descriptors left, a connection was dropped"
+                         : "accept: " + _strerror(err) + ", the listener rests",
+                 "error");
+    return std::nullopt;
+}
+
+void dispatcher::check_for_spin_() {
+    ++unhandled_writes_;
+    if (unhandled_writes_ < 100) return;
+    unhandled_writes_ = 0;
+    throw std::logic_error(type_name(typeid(*this)) +
+                           ": writable() says true and handle_write() is not overridden, so the "
+                           "loop never waits: override writable()");
+}
+
+/// Differs: D32 - what is thrown while one connection is made does not close the listener.
+void dispatcher::serve_listener_() {
+    const alive still_here(*this);
+    try {
+        handle_accept();
+    } catch (...) {
+        if (!still_here || exact_() || _reraised_exception()) throw;
+        handle_error();
+    }
+}
+
+/// Differs: D33 - a channel that has no peer does not write: it closes, or rests until connect().
+void dispatcher::handle_hung_up_write_event_() {
+    const bool has_peer = connected || connecting || !platform::is_unconnected(_fileno);
+    if (exact_() || has_peer) return handle_write_event();
+    const bool by_create_socket = family_and_type != std::pair(0, 0);
+    if (by_create_socket) _map->rest(_fileno);
+    else handle_close();
 }
 
 }  // namespace asyncore

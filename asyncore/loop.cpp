@@ -2,6 +2,7 @@
 #include <asyncore/loop.hpp>
 
 #include <asyncore/platform/interrupt.hpp>
+#include <asyncore/spawned.hpp>
 #include <asyncore/turn.hpp>
 
 namespace asyncore {
@@ -65,10 +66,10 @@ constexpr auto readable_events = events::read | events::hangup | events::error;
 constexpr auto writable_events = events::write | events::error;
 
 bool in_read_set(const turn::event& each) {
-    return any(each.told & events::read) && any(each.found & readable_events);
+    return any(each.wanted & events::read) && any(each.found & readable_events);
 }
 bool in_write_set(const turn::event& each) {
-    return any(each.told & events::write) && any(each.found & writable_events);
+    return any(each.wanted & events::write) && any(each.found & writable_events);
 }
 
 void write_hung_up(channel& obj) { guarded(obj, &channel::handle_hung_up_write_event_); }
@@ -97,9 +98,11 @@ void select_turn(platform::timeout timeout, channel_map& map) {
 /// readwrite().  Differs: D31 - a hang-up does not end a channel while its hooks read what came before.
 void read_to_the_end(channel& obj, const turn::event& each, const turn& this_turn) {
     const bool may_lose = any(each.found & events::read) && any(each.found & closing_events);
-    const auto before = may_lose ? this_turn.unread(each) : 0;
+    const auto before = may_lose ? this_turn.progress_of(each) : turn::progress();
     readwrite_until(obj, each.found, [&] {
-        return before == 0 || !this_turn.stands(each) || this_turn.unread(each) >= before;
+        if (before.unread == 0 || !this_turn.stands(each)) return true;
+        const auto now = this_turn.progress_of(each);
+        return now.unread >= before.unread && now.received == before.received;
     });
 }
 
@@ -151,6 +154,7 @@ void loop(platform::timeout timeout, bool use_poll, channel_map* map, std::optio
 
 void close_all(channel_map* map, bool ignore_all) {
     auto& channels = map_or_default(map);
+    const released::hold until_the_next_loop;  // the destructor of `all` destroys no channel
     // A channel leaves `all` when a close() destroys it.  Then the loop below skips it.
     channel_map all;
     all.update(channels);

@@ -1,10 +1,13 @@
 // Channels that the map owns.
 #pragma once
 
-#include <asyncore/channel.hpp>
+#include <asyncore/spawned.hpp>
 
 #include <concepts>
+#include <cstddef>
 #include <memory>
+#include <new>
+#include <type_traits>
 #include <utility>
 
 namespace asyncore {
@@ -25,24 +28,85 @@ concept keeps_predicates = requires {
     requires follow_state(&T::readable, &T::writable);
 };
 
-/// Whether a class has only channel's enable_shared_from_this, by which a map finds the owner.
+/// Whether a class has only channel's shared_from_this(), by which a map finds the owner.
 template <class T>
 concept shared_from_channel = requires(T& made) {
     made.weak_from_this();
 };
 
+/// Whether a class does not derive from channel as a virtual base.
+template <class T>
+concept holds_channel_in_place = requires(channel* base) {
+    static_cast<T*>(base);
+};
+
+/// The memory of a T that spawn() makes.  `delete` frees it, as the memory of any T.
+template <class T>
+struct spawn_memory {
+    static constexpr bool is_aligned_more = alignof(T) > __STDCPP_DEFAULT_NEW_ALIGNMENT__;
+    static void* allocate() {
+        if constexpr (is_aligned_more)
+            return ::operator new(sizeof(T), std::align_val_t(alignof(T)));
+        else return ::operator new(sizeof(T));
+    }
+    static void free(void* memory) noexcept {
+        if constexpr (is_aligned_more) ::operator delete(memory, std::align_val_t(alignof(T)));
+        else ::operator delete(memory);
+    }
+    /// Where the channel of the T is that is made in `memory`.
+    static channel* channel_in(void* memory) noexcept { return static_cast<T*>(memory); }
+};
+
+/// A failed_channel in the memory of a T.
+template <class T>
+class failed final : public failed_channel {
+public:
+    using failed_channel::failed_channel;
+    static void operator delete(failed* last, std::destroying_delete_t) noexcept {
+        alignas(T) static std::byte other[sizeof(T)];
+        const auto offset =
+            reinterpret_cast<std::byte*>(spawn_memory<T>::channel_in(other)) - other;
+        last->~failed();
+        spawn_memory<T>::free(reinterpret_cast<std::byte*>(last) - offset);
+    }
+};
+
 /// Makes a channel that is owned by the maps that hold it.  Python: Handler(sock), the result
-/// dropped.
+/// dropped.  The channel has its pointer while it is constructed: see self().
 ///
 /// A class that overrides neither predicate keeps the promise of asked_every_turn_, so its channels
 /// need not be asked on every turn.
+///
+/// Throws: what the constructor throws.  If the constructor gave a shared_ptr to its object away
+///         before it threw, a std::logic_error that says so, with the exception nested.
 template <std::derived_from<channel> T, class... Arguments>
-std::shared_ptr<T> spawn(Arguments&&... arguments) {
+requires std::is_constructible_v<T, Arguments...> std::shared_ptr<T>
+spawn(Arguments&&... arguments) {
     static_assert(shared_from_channel<T>, "T has a second enable_shared_from_this: drop it");
-    auto made = std::make_shared<T>(std::forward<Arguments>(arguments)...);
+    static_assert(holds_channel_in_place<T>, "T derives from channel as a virtual base");
+    using memory = spawn_memory<T>;
+    void* const where = memory::allocate();
+    spawning scope(memory::channel_in(where));
+    T* made = nullptr;
+    try {
+        made = ::new (where) T(std::forward<Arguments>(arguments)...);
+    } catch (...) {
+        if (scope.self()) ::new (static_cast<void*>(scope.self().get())) failed<T>(scope.self());
+        else memory::free(where);
+        scope.fail(typeid(T));
+    }
     if constexpr (keeps_predicates<T>) made->asked_every_turn_ = false;
-    made->become_owned_();
-    return made;
+    scope.succeed();
+    return {scope.self(), made};
+}
+
+/// The pointer to a channel that spawn() made, in the channel's own type; in its constructor, too.
+/// Python: self, where it is given away.
+///
+/// Throws: std::logic_error if spawn() did not make the channel.
+template <std::derived_from<channel> T>
+std::shared_ptr<T> self(T& me) {
+    return {me.shared_from_this(), &me};
 }
 
 }  // namespace asyncore

@@ -5,6 +5,8 @@
 #include <asyncore/errors.hpp>
 #include <asyncore/platform/error.hpp>
 #include <asyncore/platform/interrupt.hpp>
+#include <asyncore/platform/socket.hpp>
+#include <asyncore/spawned.hpp>
 
 #include <chrono>
 #include <thread>
@@ -12,12 +14,22 @@
 
 namespace asyncore {
 
+using platform::events;
+
+turn::turn(channel_map& map, delivery how) : map_(map), how_(how) {
+    released::begin_turn();
+    ++map_.turns_;
+    map_.served_ = channel_map::no_descriptor;  // a turn around this one has noted its channel
+}
+
 turn::~turn() {
     memory_->ready.clear();
     memory_->order.clear();  // for a wait that threw
     memories::give(std::move(memory_));
     --map_.turns_;
-    if (map_.turns_ == 0) map_.let_go();
+    map_.released_elsewhere_->collect();
+    if (map_.turns_ == 0) map_.squeeze();
+    released::end_turn();  // last: the destructors are the user's, and may edit the map
 }
 
 // --- Ask and tell.
@@ -64,18 +76,40 @@ void turn::ask(place at) {
     const bool writable = asked.writable();
     if (entries[at].serial != serial) return;
 
-    auto interest = platform::events::none;
-    if (readable) interest |= platform::events::read;
-    if (writable && !asked.accepting) interest |= platform::events::write;
+    auto interest = events::none;
+    if (readable) interest |= events::read;
+    if (writable && !asked.accepting) interest |= events::write;
     // CPython's select() also watches a listener that is only writable for out-of-band data, which
     // it never has; poll(2) and epoll(7) would report its hang-up then, unasked and for ever.
-    if (readable || (any(interest) && how_ == delivery::select))
-        interest |= platform::events::priority;
+    if (readable || (any(interest) && how_ == delivery::select)) interest |= events::priority;
     if (any(entries[at].masked)) interest = unmasked(at, interest);
+    map_.entries_[at].wanted = interest;
+    if (auto* const layer = asked.stream_()) interest = through(*layer, at);
     if (interest != entries[at].told) tell(at, interest);
 }
 
-void turn::tell(place at, platform::events interest) {
+/// What a stream needs of its descriptor, so that the channel can do what it wants.
+events turn::through(platform::stream& layer, place at) {
+    const auto& entry = map_.entries_[at];
+    auto needed = entry.wanted & events::priority;
+    if (any(entry.wanted & events::write)) needed |= layer.send_needs();
+    if (!any(entry.wanted & events::read)) return needed;
+    if (layer.pending() > 0) noted_.push_back({at, entry.serial, entry.wanted, events::read});
+    return needed | layer.recv_needs();
+}
+
+/// What a channel can do, whose stream needs something else of its descriptor than what it does with it.
+events turn::heard_through(place at, events found) {
+    auto* const layer = map_.entries_[at].value->stream_();
+    if (!layer) return found;
+    const auto wanted = map_.entries_[at].wanted;
+    auto heard = found & ~(events::read | events::write);
+    if (any(wanted & events::read) && any(found & layer->recv_needs())) heard |= events::read;
+    if (any(wanted & events::write) && any(found & layer->send_needs())) heard |= events::write;
+    return heard;
+}
+
+void turn::tell(place at, events interest) {
     auto& entry = map_.entries_[at];
     if (entry.fd < 0) throw platform::not_a_descriptor("a channel in the map has no descriptor");
     try {
@@ -89,15 +123,14 @@ void turn::tell(place at, platform::events interest) {
 /// Verifies that a channel that was not asked would have answered as it did last.
 void turn::check() const {
     for (place at = 0; at < map_.entries_.size(); ++at) {
-        const auto [value, serial, fd, told, found, masked] = map_.entries_[at];
+        const auto [value, serial, fd, wanted, told, found, masked] = map_.entries_[at];
         if (!value || any(masked) || map_.ask_always_.contains(at) || map_.ask_once_.contains(at))
             continue;
         const bool readable = value->readable();
         if (map_.entries_[at].serial != serial) continue;
         const bool writable = value->writable() && !value->accepting;
         if (map_.entries_[at].serial != serial) continue;
-        if (readable == any(told & platform::events::read) &&
-            writable == any(told & platform::events::write))
+        if (readable == any(wanted & events::read) && writable == any(wanted & events::write))
             continue;
         const auto& broken = *value;
         throw std::logic_error("descriptor " + std::to_string(fd) + ": the predicates of " +
@@ -109,7 +142,6 @@ void turn::check() const {
 // --- Wait.
 
 void turn::wait(platform::timeout limit) {
-    if (!closed_.empty()) limit = 0.0;
     if (map_.deadline_ == channel_map::never) wait_on_poller(limit);
     else sleep(limit);
     try {
@@ -126,7 +158,7 @@ void turn::wait(platform::timeout limit) {
 /// Puts what the poller reported into the order of the map.
 void turn::sort_reported() {
     auto& order = memory_->order;
-    const auto note = [&](place at, platform::events found) {
+    const auto note = [&](place at, events found) {
         map_.entries_[at].found = found;
         order.add(at);
     };
@@ -137,13 +169,18 @@ void turn::sort_reported() {
             continue;
         }
         const auto at = map_.place_of(fd);
-        if (at != channel_map::no_place) note(at, found);
+        if (at == channel_map::no_place) continue;
+        const auto& entry = map_.entries_[at];
+        note(at, entry.wanted == entry.told ? found : heard_through(at, found));
     }
-    for (const auto& each : closed_)
-        if (stands(each)) note(each.at, each.found);
+    for (const auto& each : noted_) {
+        if (!stands(each)) continue;
+        const auto also = order.contains(each.at) ? map_.entries_[each.at].found : events::none;
+        note(each.at, each.found | also);
+    }
     order.each([&](place at) {
         const auto& entry = map_.entries_[at];
-        memory_->ready.push_back({at, entry.serial, entry.told, entry.found});
+        memory_->ready.push_back({at, entry.serial, entry.wanted, entry.found});
     });
     order.clear();
 }
@@ -152,7 +189,9 @@ void turn::sort_reported() {
 
 void turn::ask_again(const event& each) {
     if (!stands(each) || map_.ask_always_.contains(each.at)) return;
-    if (promises(each.at)) ask(each.at);
+    // What a stream has pending counts for the turn that asks.
+    const bool now = promises(each.at) && !map_.entries_[each.at].value->stream_();
+    if (now) ask(each.at);
     else map_.ask_once_.add(each.at);
 }
 

@@ -19,13 +19,10 @@ public:
     struct event {
         place at;
         std::uint64_t serial;
-        platform::events told, found;  // what the poller watched it for, and what it reported
+        platform::events wanted, found;  // what the channel wanted to do, and what it can do
     };
 
-    turn(channel_map& map, delivery how) : map_(map), how_(how) {
-        ++map_.turns_;
-        map_.served_ = channel_map::no_descriptor;  // a turn around this one has noted its channel
-    }
+    turn(channel_map& map, delivery how);
     ~turn();
     turn(const turn&) = delete;
     turn& operator=(const turn&) = delete;
@@ -37,7 +34,8 @@ public:
 
     /// Sleeps in the poller until something is ready or `limit` has passed.  Differs: D18 - without
     /// a limit it sleeps even where no channel wants anything.
-    /// Throws: KeyboardInterrupt after a SIGINT, and what poller::wait() throws.
+    /// Throws: KeyboardInterrupt after a SIGINT, what poller::wait() throws, and at the map's deadline what
+    ///         ask_and_tell() throws.
     void wait(platform::timeout limit);
 
     /// What the wait found, in the order of the map.
@@ -68,9 +66,12 @@ public:
     /// Differs: D30 - an out-of-band byte that the hooks did not receive is dropped or masked, so that
     /// the poller does not report it again and again.
     void settle_urgent(const event& each);
-    /// How many bytes wait to be read from the channel of the event.  0 if it left the map, or if the
-    /// map is exact.
-    std::size_t unread(const event& each) const;
+    struct progress {
+        std::size_t unread = 0;    // bytes that wait to be read
+        std::size_t received = 0;  // bytes that came through the stream of the channel
+    };
+    /// How far the channel of the event has read.  Nothing if it left the map, or if the map is exact.
+    progress progress_of(const event& each) const;
 
 private:
     /// Memory of finished turns, which the next turn uses again.
@@ -87,6 +88,8 @@ private:
     void ask_changed();
     void wake();
     void ask(place at);
+    platform::events through(platform::stream& layer, place at);
+    platform::events heard_through(place at, platform::events found);
     platform::events unmasked(place at, platform::events interest);
     void refused(place at, const std::exception& why);
     void sleep(platform::timeout limit);
@@ -100,7 +103,7 @@ private:
     channel_map& map_;
     const delivery how_;
     std::unique_ptr<memory> memory_ = memories::take();
-    std::vector<event> closed_;  // channels whose descriptor tell() found closed
+    std::vector<event> noted_;  // what is known before the wait: closed descriptors, pending bytes
 };
 
 }  // namespace asyncore

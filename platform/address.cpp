@@ -5,6 +5,8 @@
 
 #include <cstddef>
 #include <cstring>
+#include <ostream>
+#include <tuple>
 
 #include <arpa/inet.h>
 #include <netdb.h>
@@ -49,13 +51,15 @@ address::kernel_form ipv4_form(in_addr_t host, std::uint16_t port) {
     return form;
 }
 
+using address_list = std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)>;
+
 /// Looks `host` up.  An empty host means every interface.
-address::kernel_form look_up(const std::string& host, int family) {
+address_list look_up(const std::string& host, int family, int type = SOCK_STREAM) {
     if (host.find('\0') != host.npos)
         throw std::invalid_argument("host name must not contain null character");
     addrinfo hints{};
     hints.ai_family = family;
-    hints.ai_socktype = SOCK_STREAM;
+    hints.ai_socktype = type;
     hints.ai_flags = host.empty() ? AI_PASSIVE : 0;
     addrinfo* found = nullptr;
     const int failure = ::getaddrinfo(host.empty() ? nullptr : host.c_str(),
@@ -64,14 +68,32 @@ address::kernel_form look_up(const std::string& host, int family) {
         const int error = failure == EAI_SYSTEM ? errno : EADDRNOTAVAIL;
         throw os_error(error, "address \"" + host + "\": " + ::gai_strerror(failure));
     }
+    return {found, ::freeaddrinfo};
+}
+
+/// Sets the port, which getaddrinfo(3) was not told.
+address::kernel_form with_port(const addrinfo& found, std::uint16_t port) {
     address::kernel_form form;
-    std::memcpy(&form.name, found->ai_addr, found->ai_addrlen);
-    form.length = found->ai_addrlen;
-    ::freeaddrinfo(found);
+    std::memcpy(&form.name, found.ai_addr, found.ai_addrlen);
+    form.length = found.ai_addrlen;
+    if (form.name.ss_family == AF_INET6)
+        reinterpret_cast<sockaddr_in6&>(form.name).sin6_port = htons(port);
+    else reinterpret_cast<sockaddr_in&>(form.name).sin_port = htons(port);
     return form;
 }
 
 }  // namespace
+
+std::vector<address> getaddrinfo(const std::string& host, std::uint16_t port, int family,
+                                 int type) {
+    const auto found = look_up(host, family, type);
+    std::vector<address> all;
+    for (const auto* each = found.get(); each; each = each->ai_next) {
+        const auto form = with_port(*each, port);
+        all.emplace_back(reinterpret_cast<const sockaddr*>(&form.name), form.length);
+    }
+    return all;
+}
 
 address::address(std::string_view host, std::uint16_t port) : port_(port), kind_(kind::host) {
     in_addr parsed;
@@ -141,6 +163,23 @@ std::string address::repr() const {
            std::to_string(long_->flowinfo) + ", " + std::to_string(long_->scope_id) + ")";
 }
 
+int address::family() const {
+    if (kind_ == kind::ipv4) return AF_INET;
+    if (kind_ == kind::path) return AF_UNIX;
+    in6_addr parsed;
+    const bool is_ipv6 = long_ && ::inet_pton(AF_INET6, long_->text.c_str(), &parsed) == 1;
+    return is_ipv6 ? AF_INET6 : AF_UNSPEC;
+}
+
+std::strong_ordering operator<=>(const address& a, const address& b) {
+    const auto key = [](const address& name) {
+        return std::tuple(name.host(), name.path(), name.port(), name.repr());
+    };
+    return key(a) <=> key(b);
+}
+
+std::ostream& operator<<(std::ostream& out, const address& name) { return out << name.repr(); }
+
 address::kernel_form address::resolve(int family) const {
     if (family == AF_UNSPEC && kind_ == kind::path) family = AF_UNIX;
     if ((family == AF_UNIX) != (kind_ == kind::path) || kind_ == kind::none)
@@ -151,14 +190,11 @@ address::kernel_form address::resolve(int family) const {
     if (family == AF_INET && kind_ == kind::ipv4) return ipv4_form(ipv4_, port_);
     if (family == AF_INET && long_->text == "<broadcast>")
         return ipv4_form(htonl(INADDR_BROADCAST), port_);
-    auto form = look_up(host(), family);
+    auto form = with_port(*look_up(host(), family), port_);
     if (form.name.ss_family == AF_INET6) {
         auto& in = reinterpret_cast<sockaddr_in6&>(form.name);
-        in.sin6_port = htons(port_);
         in.sin6_flowinfo = htonl(flowinfo());
         if (scope_id() != 0) in.sin6_scope_id = scope_id();
-    } else {
-        reinterpret_cast<sockaddr_in&>(form.name).sin_port = htons(port_);
     }
     return form;
 }

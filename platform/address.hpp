@@ -1,10 +1,14 @@
 // A socket address, as Python writes it.
 #pragma once
 
+#include <compare>
 #include <cstdint>
+#include <functional>
+#include <iosfwd>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <sys/socket.h>
 
@@ -47,7 +51,14 @@ public:
     /// What dispatcher::repr() shows: Python's repr() of the address, but "host:port" for a pair.
     std::string repr() const;
 
+    /// AF_INET or AF_INET6 if the host is a number, AF_UNIX for a path.  AF_UNSPEC for a name that is to
+    /// be looked up, and for none.
+    int family() const;
+
     friend bool operator==(const address& a, const address& b) { return a.repr() == b.repr(); }
+    /// The order of Python's tuples: by host, then by port.
+    friend std::strong_ordering operator<=>(const address& a, const address& b);
+    friend std::ostream& operator<<(std::ostream& out, const address& name);
 
     /// The form that the kernel takes.
     struct kernel_form {
@@ -73,4 +84,17 @@ private:
     kind kind_ = kind::none;
 };
 
+/// All addresses of a host, in the order of the system's preference.  Each of them has a number for its
+/// host, so that no other call looks it up and blocks.  Python: socket.getaddrinfo().
+/// Throws: as address::resolve().
+std::vector<address> getaddrinfo(const std::string& host, std::uint16_t port,
+                                 int family = AF_UNSPEC, int type = SOCK_STREAM);
+
 }  // namespace asyncore::platform
+
+template <>
+struct std::hash<asyncore::platform::address> {
+    std::size_t operator()(const asyncore::platform::address& name) const {
+        return std::hash<std::string>()(name.repr());
+    }
+};

@@ -19,6 +19,9 @@ inline std::system_error os_error(int error, const std::string& what) {
     throw os_error(errno, system_call);
 }
 
+/// Whether the error says that the call would have had to wait.
+inline bool would_block(int error) { return error == EWOULDBLOCK || error == EAGAIN; }
+
 /// A channel stands in the map under -1, which is no descriptor that a poller can watch.  That happens
 /// after del_channel() and then add_channel().
 ///

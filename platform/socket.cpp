@@ -1,8 +1,10 @@
 #include <asyncore/platform/socket.hpp>
 
 #include <asyncore/platform/error.hpp>
+#include <asyncore/platform/sigpipe.hpp>
 
 #include <fcntl.h>
+#include <netinet/in.h>
 
 namespace asyncore::platform {
 
@@ -59,6 +61,14 @@ address ask_name(int (*call)(int, sockaddr*, socklen_t*), int fd, const char* na
     return {generic(name), length};
 }
 
+/// Calls a method of a stream.
+template <class Call>
+auto through(const stream& layer, Call call) {
+    std::optional<no_sigpipe> guard;
+    if (layer.raises_sigpipe()) guard.emplace();
+    return call();
+}
+
 }  // namespace
 
 transfer transfer_result(ssize_t count) {
@@ -86,7 +96,11 @@ socket::socket(unique_fd fd) : fd_(std::move(fd)) {
     set_blocking(fd_.get(), false);
 }
 
-socket::socket(std::unique_ptr<stream> layer) noexcept : layer_(std::move(layer)) {}
+socket::socket(std::unique_ptr<stream> layer) noexcept : layer_(layer.release()) {}
+
+void socket::end_of_stream::operator()(stream* last) const noexcept {
+    through(*last, [&] { delete last; });
+}
 
 std::pair<socket, socket> socket::pair(int type) {
     int fds[2];
@@ -100,6 +114,17 @@ std::pair<socket, socket> socket::pair(int type) {
 void socket::bind(const address& name) {
     const auto form = name.resolve(family());
     check(::bind(fileno(), generic(form.name), form.length), "bind");
+}
+
+socket create_server(const address& name, server_options options) {
+    socket made(options.family, SOCK_STREAM);
+    made.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1);
+    if (options.reuse_port) made.setsockopt(SOL_SOCKET, SO_REUSEPORT, 1);
+    if (options.family == AF_INET6)
+        made.setsockopt(IPPROTO_IPV6, IPV6_V6ONLY, options.dualstack_ipv6 ? 0 : 1);
+    made.bind(name);
+    made.listen(options.backlog);
+    return made;
 }
 
 void socket::listen(int backlog) { check(::listen(fileno(), backlog), "listen"); }
@@ -126,17 +151,24 @@ int socket::connect_ex(const address& name) {
 transfer socket::recv(std::span<char> buffer, int flags) {
     if (layer_) {
         refuse(flags);
-        return layer_->recv(buffer);
+        return recv_through(buffer);
     }
     if (buffer.empty()) return {};  // as Python, which does not ask the kernel then
     return uninterrupted(fd_.get(),
                          [&] { return ::recv(fd_.get(), buffer.data(), buffer.size(), flags); });
 }
 
+transfer socket::recv_through(std::span<char> buffer) {
+    const auto got = through(*layer_, [&] { return layer_->recv(buffer); });
+    layer_->filled_ = got.count > 0 && got.count == buffer.size();
+    layer_->received_ += got.count;
+    return got;
+}
+
 transfer socket::send(std::string_view data, int flags) {
     if (layer_) {
         refuse(flags);
-        return layer_->send(data);
+        return through(*layer_, [&] { return layer_->send(data); });
     }
     return uninterrupted(
         fd_.get(), [&] { return ::send(fd_.get(), data.data(), data.size(), flags | no_signal); });
@@ -195,7 +227,7 @@ int socket::family() const {
 void socket::setblocking(bool blocking) { set_blocking(fileno(), blocking); }
 
 void socket::close() {
-    if (layer_) layer_->close();
+    if (layer_) through(*layer_, [&] { layer_->close(); });
     fd_.reset();
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <asyncore/platform/address.hpp>
+#include <asyncore/platform/events.hpp>
 #include <asyncore/platform/unique_fd.hpp>
 
 #include <cerrno>
@@ -52,9 +53,33 @@ public:
     virtual transfer send(std::string_view data) = 0;
     virtual int getsockopt(int level, int option) = 0;
     virtual void close() = 0;
+    /// How many bytes recv() has although the descriptor may have none: what a TLS session has
+    /// decrypted.  While there are some, the loop calls the read hook without waiting.  A stream that
+    /// does not override this method guesses: there are more if the last recv() filled its buffer.
+    virtual std::size_t pending() {
+        guessed_ = filled_;
+        return filled_ ? 1 : 0;
+    }
+    /// What the descriptor must be ready for before the next recv(), or the next send(), can get on.
+    /// A TLS session may have to write before it can read.
+    virtual events recv_needs() { return events::read; }
+    virtual events send_needs() { return events::write; }
+    /// Whether a method may raise SIGPIPE.  Then the socket blocks the signal during each call.
+    virtual bool raises_sigpipe() const noexcept { return true; }
     /// The next two ask the system about fileno(), unless a stream overrides them.
     virtual address getsockname() const;
     virtual address getpeername() const;
+
+    /// Whether pending() guessed that there are bytes: then EAGAIN is no error.
+    bool guessed() const noexcept { return guessed_; }
+    /// How many bytes the socket has received through this stream.
+    std::size_t received() const noexcept { return received_; }
+
+private:
+    friend class socket;
+    bool filled_ = false;  // the last recv() filled its buffer
+    bool guessed_ = false;
+    std::size_t received_ = 0;
 };
 
 /// Owns a socket, and can be moved.  The socket is non-blocking and close-on-exec from the start.
@@ -113,9 +138,27 @@ public:
     [[nodiscard]] unique_fd detach() noexcept { return std::move(fd_); }
 
 private:
-    std::unique_ptr<stream> layer_;
+    transfer recv_through(std::span<char> buffer);
+
+    /// Destroys a stream, which may write to a peer that is gone.
+    struct end_of_stream {
+        void operator()(stream* last) const noexcept;
+    };
+    std::unique_ptr<stream, end_of_stream> layer_;
     unique_fd fd_;
 };
+
+struct server_options {
+    int family = AF_INET;
+    int backlog = 128;
+    bool reuse_port = false;
+    bool dualstack_ipv6 = false;  // with AF_INET6: takes IPv4 connections, too
+};
+
+/// A socket that is bound to `name` with SO_REUSEADDR, and listens.  A dispatcher adopts it with
+/// set_socket(), and calls listen().  Python: socket.create_server().
+/// Throws: std::system_error.
+socket create_server(const address& name, server_options options = {});
 
 /// Sets or clears O_NONBLOCK.  Python: os.set_blocking(fd, blocking).
 void set_blocking(int fd, bool blocking);

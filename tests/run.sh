@@ -3,7 +3,8 @@
 #
 #   sh tests/run.sh                 every test
 #   sh tests/run.sh --ci            what .ci/run runs: every test, built by gcc, and then the programs
-#                                   built by clang with AddressSanitizer and UndefinedBehaviorSanitizer
+#                                   built by clang with AddressSanitizer and UndefinedBehaviorSanitizer,
+#                                   without the suites smtpd and slow
 #   sh tests/run.sh --build-only    no test: only the build
 #   sh tests/run.sh --replay N      N random schedules, compared with CPython on every mechanism
 #   sh tests/run.sh --faults [SECONDS]
@@ -47,10 +48,10 @@ run_tests() {
     logs="$logs $log"
 }
 
-# run_sanitized FOLDER: the tests of the programs.  The documents and the browser are left out: what
-# they try beyond the programs is no code of this project.
+# run_sanitized FOLDER [MESON TEST OPTION ...]: the tests of the programs.  The documents and the browser
+# are left out: what they try beyond the programs is no code of this project.
 run_sanitized() {
-    run_tests "$1" --no-suite docs --no-suite browser --timeout-multiplier 5
+    run_tests "$@" --no-suite docs --no-suite browser --timeout-multiplier 5
 }
 
 # finish: prints the closing line for all runs together, and ends the script.
@@ -125,7 +126,8 @@ case $what in
     CXX=g++ build build
     build_sanitized clang++ build-asan-clang -Db_lundef=false
     run_tests build
-    run_sanitized build-asan-clang
+    # What --sanitize runs beyond this takes long, and is run by hand.
+    run_sanitized build-asan-clang --no-suite smtpd --no-suite slow
     ;;
 --sanitize)
     build_sanitized g++ build-asan-gcc

@@ -2,9 +2,11 @@
 #include <asyncore/platform/address.hpp>
 
 #include <cstddef>
+#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <system_error>
+#include <unordered_set>
 #include <utility>
 
 #include <arpa/inet.h>
@@ -161,4 +163,43 @@ TEST_CASE("address: a socket without a name has an empty address") {
     CHECK(!address(generic, 0));  // as recvfrom() on a socketpair gives it
     name.ss_family = AF_UNIX;
     CHECK(address(generic, sizeof(sa_family_t)).repr() == "''");
+}
+
+TEST_CASE("address: the order is by host and then by port, as in Python") {
+    CHECK(address("a", 2) < address("b", 1));
+    CHECK(address("a", 2) < address("a", 10));
+    CHECK(address("127.0.0.1", 1) <= address("127.0.0.1", 1));
+    CHECK(address("/tmp/a") < address("/tmp/b"));
+    CHECK((address("::1", 1) <=> address("::1", 1, 0, 0)) != 0);  // since they are not equal
+}
+
+TEST_CASE("address: equal addresses have one hash") {
+    const std::unordered_set<address> known{address("127.0.0.1", 1), address("::1", 1, 0, 0)};
+    CHECK(known.contains(address("127.0.0.1", 1)));
+    CHECK_FALSE(known.contains(address("127.0.0.1", 2)));
+}
+
+TEST_CASE("address: a stream shows the repr()") {
+    std::ostringstream out;
+    out << address("127.0.0.1", 80);
+    CHECK(out.str() == "127.0.0.1:80");
+}
+
+TEST_CASE("address: family() is known for a number and for a path") {
+    CHECK(address("127.0.0.1", 1).family() == AF_INET);
+    CHECK(address("::1", 1).family() == AF_INET6);
+    CHECK(address("/tmp/s").family() == AF_UNIX);
+    CHECK(address("localhost", 1).family() == AF_UNSPEC);
+    CHECK(address().family() == AF_UNSPEC);
+}
+
+TEST_CASE("getaddrinfo: all addresses of a name are numbers with the port") {
+    const auto all = asyncore::platform::getaddrinfo("localhost", 80, AF_INET);
+    REQUIRE(!all.empty());
+    CHECK(all.front() == address("127.0.0.1", 80));
+    for (const auto& each : asyncore::platform::getaddrinfo("localhost", 80)) {
+        CHECK(each.family() != AF_UNSPEC);
+        CHECK(each.port() == 80);
+    }
+    CHECK_THROWS_AS(asyncore::platform::getaddrinfo("no.such.host.invalid", 80), std::system_error);
 }

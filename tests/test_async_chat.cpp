@@ -546,3 +546,80 @@ TEST_CASE("promise: a channel that takes its promise back in a hook is asked aga
     CHECK(!map.contains(idle->_fileno));
     CHECK(idle->_fileno == -1);
 }
+
+// ---------------------------------------------------------------------------
+// A push() to many sessions, one of which has lost its peer.
+
+namespace {
+
+struct session : asynchat::async_chat {
+    std::vector<session*>& sessions;
+    bool closed_in_push = false;
+    bool* pushing;
+    session(socket_t sock, asyncore::channel_map* map, std::vector<session*>& all, bool* push_runs)
+        : async_chat(std::move(sock), map), sessions(all), pushing(push_runs) {
+        set_terminator("\n");
+        sessions.push_back(this);
+    }
+    void collect_incoming_data(std::string_view) override {}
+    void found_terminator() override {}
+    void handle_close() override {
+        closed_in_push = *pushing;
+        std::erase(sessions, this);
+        close();
+    }
+};
+
+}  // namespace
+
+TEST_CASE("broadcast: each session gets the line although one session has lost its peer") {
+    bool later = false;
+    SUBCASE("broadcast: over a copy of the list of sessions") {}
+    SUBCASE("broadcast: with send_later_, over the list itself") { later = true; }
+    asyncore::channel_map map;
+    std::vector<session*> sessions;
+    std::vector<socket_t> peers;
+    std::vector<std::shared_ptr<session>> made;
+    bool pushing = false;
+    for (int i = 0; i < 5; ++i) {
+        auto [ours, theirs] = socket_t::pair();
+        made.push_back(asyncore::spawn<session>(std::move(ours), &map, sessions, &pushing));
+        made.back()->send_later_ = later;
+        peers.push_back(std::move(theirs));
+    }
+    peers[1].close();
+    pushing = true;
+    if (later) {
+        for (auto* each : sessions) each->push("news\n");
+    } else {
+        const auto copy = sessions;
+        for (auto* each : copy) each->push("news\n");
+    }
+    pushing = false;
+    asyncore::loop(0.0, false, &map, 2);
+    CHECK(sessions.size() == 4);
+    CHECK(made[1]->closed_in_push == !later);
+    for (const int i : {0, 2, 3, 4}) {
+        std::array<char, 100> room;
+        CHECK(peers[static_cast<std::size_t>(i)].recv(room).count == 5);
+    }
+}
+
+TEST_CASE("send_later_: a queue over its limit is reported by the turn that sends") {
+    struct limited : session {
+        using session::session;
+        int over = 0;
+        void handle_queue_limit_() override { ++over; }
+    };
+    asyncore::channel_map map;
+    std::vector<session*> sessions;
+    bool pushing = false;
+    auto [ours, theirs] = socket_t::pair();
+    limited chat(std::move(ours), &map, sessions, &pushing);
+    chat.send_later_ = true;
+    chat.queue_limit_ = 1000;
+    chat.push(std::string(1000000, 'x'));
+    CHECK(chat.over == 0);
+    asyncore::loop(0.0, false, &map, 1);
+    CHECK(chat.over == 1);
+}

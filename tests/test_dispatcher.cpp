@@ -488,3 +488,23 @@ TEST_CASE("dispatcher_with_send: with debug set send() logs the data") {
     d.debug = true;
     CHECK(printed([&] { d.send("it's\n"); }) == "info: sending b\"it's\\n\"\n");
 }
+
+TEST_CASE(
+    "dispatcher: a class that does not override writable() is named while promises are checked") {
+    struct reader : dispatcher {
+        using dispatcher::dispatcher;
+        std::string error;
+        void handle_read() override { recv(100); }
+        void handle_error() override {
+            error = std::get<2>(asyncore::compact_traceback());
+            close();
+        }
+    };
+    asyncore::channel_map map;
+    auto [ours, theirs] = socket_t::pair();
+    reader spinning(std::move(ours), &map);
+    map.check_promises = true;
+    asyncore::loop(0.0, false, &map, 100);
+    CHECK(spinning.error.find("override writable()") != std::string::npos);
+    CHECK(map.empty());
+}

@@ -336,31 +336,32 @@ TEST_CASE("loop: nested loop: a loop in a predicate serves no event twice") {
 TEST_CASE("loop: nested loop: a channel that closed itself lives until the outermost turn ends") {
     struct closing : noting {
         using noting::noting;
-        bool* there;
+        std::shared_ptr<int> token = std::make_shared<int>();
+        long* uses;
         void handle_read() override {
-            auto& is_there = *there;
+            auto& after_the_loop = *uses;
             auto& map = *_map;
-            const auto self = weak_from_this();
+            const auto copy = token;
             close();
             asyncore::loop(0.0, false, &map, 2);
-            is_there = !self.expired();
+            after_the_loop = copy.use_count();
         }
     };
     channel_map map;
     auto [a, b] = socket_t::pair();
     auto [quiet, silent] = socket_t::pair();
     noting bystander(std::move(quiet), &map);
-    bool there = false;
-    std::weak_ptr<closing> seen;
+    long uses = 0;
+    std::shared_ptr<int> token;
     {
         const auto d = asyncore::spawn<closing>(std::move(a), &map);
-        d->there = &there;
-        seen = d;
+        d->uses = &uses;
+        token = d->token;
     }
     b.send("x");
     asyncore::loop(0.0, false, &map, 1);
-    CHECK(there);
-    CHECK(seen.expired());
+    CHECK(uses == 3);  // of the channel, of its hook and of this test
+    CHECK(token.use_count() == 1);
 }
 
 TEST_CASE("close_all: an exception in close() ends it unless it is EBADF or ignore_all is set") {
@@ -474,4 +475,53 @@ TEST_CASE("interrupt_on_sigint: SIGINT ends a wait of every mechanism until the 
         asyncore::loop(0.0, false, &map, 2);
         return caught == 1;
     }));
+}
+
+TEST_CASE("wake_at: the turn asks the channels anew at the deadline and goes on to wait") {
+    using clock = channel_map::clock;
+    struct timer : noting {
+        using noting::noting;
+        std::function<void()> due;
+        clock::time_point when = clock::now() + std::chrono::milliseconds(20);
+        int calls = 0;
+        bool readable() override {
+            if (calls < 3 && clock::now() >= when) {
+                ++calls;
+                when += std::chrono::milliseconds(1);
+                if (calls == 3) due();
+            }
+            if (calls < 3) _map->wake_at(when);
+            return false;
+        }
+        bool writable() override { return false; }
+    };
+    channel_map map;
+    auto [a, peer_a] = socket_t::pair();
+    auto [b, peer_b] = socket_t::pair();
+    timer clock_channel(std::move(a), &map);
+    noting reader(std::move(b), &map);
+    clock_channel.due = [&, &peer = peer_b] { peer.send("x"); };
+    asyncore::loop(60.0, false, &map, 1);
+    CHECK(clock_channel.calls == 3);
+    CHECK(reader.log == lines{"read"});
+    CHECK(map.deadline() == channel_map::never);
+}
+
+TEST_CASE("wake_at: a deadline that is always over does not keep what is ready from being served") {
+    struct busy : noting {
+        using noting::noting;
+        bool readable() override {
+            _map->wake_at(channel_map::clock::now());
+            return false;
+        }
+        bool writable() override { return false; }
+    };
+    channel_map map;
+    auto [a, peer_a] = socket_t::pair();
+    auto [b, peer_b] = socket_t::pair();
+    busy always(std::move(a), &map);
+    noting reader(std::move(b), &map);
+    peer_b.send("x");
+    asyncore::loop(60.0, false, &map, 1);
+    CHECK(reader.log == lines{"read"});
 }

@@ -5,6 +5,8 @@
 #include <asyncore/platform/socket.hpp>
 
 #include <cerrno>
+#include <optional>
+#include <system_error>
 #include <utility>
 
 #include <fcntl.h>
@@ -156,4 +158,31 @@ TEST_CASE("socket: an unknown option is ENOPROTOOPT") {
     socket_t sock(AF_INET, SOCK_STREAM);
     CHECK(error_of([&] { sock.getsockopt(SOL_SOCKET, 12345); }) == ENOPROTOOPT);
     CHECK(error_of([&] { sock.setsockopt(SOL_SOCKET, 12345, 1); }) == ENOPROTOOPT);
+}
+
+TEST_CASE("create_server: it listens, and SO_REUSEADDR is set") {
+    auto server = asyncore::platform::create_server({"127.0.0.1", 0});
+    CHECK(server.getsockopt(SOL_SOCKET, SO_ACCEPTCONN) == 1);
+    CHECK(server.getsockopt(SOL_SOCKET, SO_REUSEADDR) == 1);
+    socket_t client(AF_INET, SOCK_STREAM);
+    client.setblocking(true);
+    CHECK(client.connect_ex(server.getsockname()) == 0);
+}
+
+TEST_CASE("create_server: a dual-stack listener takes connections of IPv4 and of IPv6") {
+    std::optional<socket_t> server;
+    try {
+        server = asyncore::platform::create_server({"::", 0},
+                                                   {.family = AF_INET6, .dualstack_ipv6 = true});
+    } catch (const std::system_error& error) {
+        MESSAGE("this system has no IPv6: " << error.what());
+        return;
+    }
+    const auto port = server->getsockname().port();
+    for (const char* host : {"127.0.0.1", "::1"}) {
+        const address name(host, port);
+        socket_t client(name.family(), SOCK_STREAM);
+        client.setblocking(true);
+        CHECK(client.connect_ex(name) == 0);
+    }
 }

@@ -1,0 +1,35 @@
+// What async_chat does about a peer that does not read, or that sends nothing more.  Python does nothing
+// about either.
+#include <asynchat/async_chat.hpp>
+
+namespace asynchat {
+
+/// Differs: D37 - a channel rests after ten events in a row that moved no byte.
+void async_chat::rest_if_in_vain_() {
+    if (in_vain_ < 10 || _map->exact) return;
+    in_vain_ = 10;  // the next one is enough
+    _map->rest(_fileno);
+}
+
+void async_chat::send_and_count_() {
+    const alive still_here(*this);
+    initiate_send();
+    if (!still_here) return;
+    queued_at_most_ = producer_fifo.bytes();
+    if (queued_at_most_ > queue_limit_) handle_queue_limit_();
+}
+
+void async_chat::handle_queue_limit_() {
+    const alive still_here(*this);
+    log_info("the peer does not read, " + std::to_string(queued_at_most_) + " bytes are queued",
+             "error");
+    if (still_here) handle_close();
+}
+
+void async_chat::handle_eof_() {
+    if (!finish_sending_ || producer_fifo.empty()) return handle_close();
+    _map->stop_reading(_fileno);
+    close_when_done();
+}
+
+}  // namespace asynchat

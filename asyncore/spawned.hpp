@@ -1,0 +1,107 @@
+// How long a channel lives that spawn() made.  Where its last shared_ptr ends, the channel may be inside
+// one of its own hooks, or the thread may be another than its map's.  So it is only *released* there.
+// The thread of its map destroys it between two turns.
+#pragma once
+
+#include <asyncore/channel.hpp>
+
+#include <atomic>
+#include <memory>
+#include <thread>
+#include <typeinfo>
+#include <utility>
+
+namespace asyncore {
+
+/// What the calling thread has to destroy.
+class released {
+public:
+    /// A turn begins and ends in this thread.  The end of the outermost turn destroys.
+    static void begin_turn() noexcept { ++turns_; }
+    static void end_turn() noexcept;
+    /// While it exists, no channel is destroyed, and its end destroys none.
+    struct hold {
+        hold() noexcept { ++turns_; }
+        ~hold() { --turns_; }
+    };
+    /// Destroys the channels, unless a turn is under way.
+    static void destroy() noexcept;
+    static void add(channel& last) noexcept;
+
+private:
+    static void destroy_at_exit() noexcept;
+
+    static constinit thread_local channel* first_;  // the order is that of the releases
+    static constinit thread_local channel* last_;
+    static constinit thread_local unsigned turns_;  // one inside another, on any map
+};
+
+/// The channels of one map that other threads released, until the thread of the map collects them.
+class released_elsewhere {
+public:
+    /// The calling thread runs the loop of the map, from now on.
+    void belong_to_this_thread() noexcept { thread_ = std::this_thread::get_id(); }
+    /// Takes a channel that the calling thread released.
+    /// Returns: false if the calling thread is to destroy it.
+    bool take(channel& last) noexcept;
+    /// Moves the channels to those that the calling thread has to destroy.
+    void collect() noexcept {
+        if (newest_ != nullptr) collect_and_leave(nullptr);
+    }
+    /// The map is destroyed.  Like collect(), and take() takes nothing any more.
+    void close() noexcept { collect_and_leave(closed()); }
+
+private:
+    void collect_and_leave(channel* newest) noexcept;
+    /// What newest_ is after close(): no channel has this address.
+    channel* closed() noexcept { return reinterpret_cast<channel*>(this); }
+
+    std::atomic<std::thread::id> thread_{};   // no thread until the map's first loop
+    std::atomic<channel*> newest_ = nullptr;  // a list, from the last release to the first
+};
+
+/// A constructor that spawn() runs: the channel that is made at `where` gets its shared_ptr.
+class spawning {
+public:
+    explicit spawning(const channel* where) noexcept
+        : where_(where), outer_(std::exchange(innermost_, this)) {}
+    ~spawning() { innermost_ = outer_; }
+    spawning(const spawning&) = delete;
+    spawning& operator=(const spawning&) = delete;
+
+    /// Null until the constructor of the class channel has run.
+    const std::shared_ptr<channel>& self() const noexcept { return self_; }
+    /// The constructor has returned: the maps that borrow the channel own it from now on.
+    void succeed();
+    /// The constructor has thrown, and a failed_channel has taken the place of the channel.  Throws
+    /// the exception being handled, or names it in another if a pointer to the channel escaped.
+    [[noreturn]] void fail(const std::type_info& type) const;
+
+private:
+    friend class channel;
+    [[gnu::visibility("default")]] static inline constinit thread_local spawning* innermost_ =
+        nullptr;
+
+    const channel* where_;
+    spawning* outer_;
+    std::shared_ptr<channel> self_;
+};
+
+/// Stands where a channel was whose constructor threw, for pointers that the constructor gave away.  It
+/// wants nothing and does nothing.
+class failed_channel : public channel {
+public:
+    explicit failed_channel(const std::shared_ptr<channel>& self) noexcept {
+        become_spawned_(self);
+    }
+    bool readable() override { return false; }
+    bool writable() override { return false; }
+    void handle_read_event() override {}
+    void handle_write_event() override {}
+    void handle_expt_event() override {}
+    void handle_close() override {}
+    void handle_error() override {}
+    void close() override {}
+};
+
+}  // namespace asyncore
