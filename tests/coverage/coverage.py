@@ -119,7 +119,8 @@ def is_of_library(path):
 class File:
     """The lines and branches of a source file.
 
-    A template or an inline function is compiled many times; a line or a branch is reached if one of them reached it."""
+    A template or an inline function is compiled many times; a line or a branch is reached if one of them reached it.
+    Comments, directives and lines of a brace alone do not count."""
 
     def __init__(self, path):
         self.name = str(path.relative_to(ROOT))
@@ -131,6 +132,10 @@ class File:
     def text(self, line):
         return self.source[line - 1].strip()
 
+    def has_code(self, line):
+        text = self.text(line)
+        return text not in ("", "{", "}", "};") and not text.startswith(("//", "#"))
+
     def place(self, line):
         return "%s %s: %s" % (self.name, self.functions.get(line, "-"), self.text(line))
 
@@ -139,6 +144,8 @@ class File:
         first, last = regions[0][0], regions[0][2]
         counts = line_counts(regions, first, last)
         for line, count in counts.items():
+            if not self.has_code(line):
+                continue
             self.lines[line] = max(self.lines.get(line, 0), count)
             is_outer = line not in self.functions or len(name) < len(self.functions[line])
             if is_outer:
