@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Chaos clients against the example servers, for as long as it is told: see README.md.
 
-    soak.py FOLDER --seconds N             all servers on all mechanisms, again and again, for so many seconds
-    soak.py FOLDER --rounds N --clients N  so many rounds of so many clients for each server
+    soak.py FOLDER --seconds N   all servers on all mechanisms, again and again, for so many seconds
+    soak.py FOLDER --rounds N    so many rounds
 
 FOLDER has the programs, for example build-asan-clang/tests/soak.  The exit status is 0 if every check passed.
 """
@@ -206,7 +206,7 @@ class Subject:
     def judge_memory(self):
         if self.drift["heap"] > 0:
             self.fail("the allocated memory grows: %s bytes" % self.heaps)
-        if self.drift["rss"] > RSS_NOISE * max(self.resident):
+        if self.drift["rss"] > RSS_NOISE * max(self.resident, default=0):
             self.fail("the resident memory grows: %s KiB" % [rss >> 10 for rss in self.resident])
 
     def stop(self):
@@ -263,21 +263,18 @@ def report(subjects, began, seed):
 
 
 def soak(subjects, args):
-    began = time.monotonic()
-    # Each server has at least five rounds, and no round is longer than ten seconds.
-    length = max(1, min(10, (args.seconds or 0) // (len(subjects) * 5)))
-    how = ["--clients", str(args.clients)] if args.clients else ["--seconds", str(length)]
-    seed = args.seed
-    number = 0
-    while number < (args.rounds or 3) or (args.seconds and time.monotonic() - began < args.seconds):
+    """Gives each server its turn, round after round.  Returns when it began."""
+    began, number = time.monotonic(), 0
+
+    def is_over():
+        return time.monotonic() - began >= args.seconds if args.seconds else number >= args.rounds * len(subjects)
+
+    while not is_over() and not all(subject.has_ended() for subject in subjects):
         for subject in subjects:
-            if number >= (args.rounds or 3) and args.seconds and time.monotonic() - began >= args.seconds:
-                break
-            seed += 1
-            if not subject.has_ended():
-                subject.round(seed, how, args.at_once)
-        number += 1
-        if args.seconds:
+            if not is_over() and not subject.has_ended():
+                subject.round(args.seed + number, ["--clients", str(args.clients)], args.at_once)
+            number += 1
+        if not is_over():
             report(subjects, began, args.seed)
     return began
 
@@ -286,8 +283,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=lambda path: pathlib.Path(path).resolve())
     parser.add_argument("--seconds", type=int, help="after so many seconds no round begins")
-    parser.add_argument("--rounds", type=int, help="so many rounds; without a time: three")
-    parser.add_argument("--clients", type=int, help="so many clients a round, instead of a time")
+    parser.add_argument("--rounds", type=int, default=3, help="so many rounds, where there is no time")
+    parser.add_argument("--clients", type=int, default=4000, help="so many clients a round for each server")
     parser.add_argument("--at-once", type=int, help="so many clients at a time")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--idle", type=float, default=IDLE, help="for so many seconds a server without clients is watched")

@@ -74,7 +74,7 @@ def main():
         soak.make_site(site)
 
         servers = {"wrong " + how: ("echo", ["wrong", how], 0) for how in ECHO}
-        soak.WARM_UP = 0
+        soak.WARM_UP, soak.PATIENCE = 0, 10.0
         for how, wanted in ECHO.items():
             rounds = 2 if how == "keeps_memory" else 1
             more = ["--patience", "3"] if how == "is_silent" else []
