@@ -429,6 +429,26 @@ TEST_CASE("interrupt_on_sigint: watch_interrupt(-1) is allowed on a map that wat
     CHECK_FALSE(map.watches_interrupt());
 }
 
+TEST_CASE("interrupt_on_sigint: where the map has no poller, SIGINT is left alone") {
+    struct sigaction before {
+    }, after{};
+    ::sigaction(SIGINT, nullptr, &before);
+    channel_map map;
+    map.use("no such mechanism");
+    CHECK_THROWS_AS(asyncore::interrupt_on_sigint(&map), std::invalid_argument);
+    ::sigaction(SIGINT, nullptr, &after);
+    CHECK(after.sa_handler == before.sa_handler);
+}
+
+TEST_CASE("loop: poll3() is poll2()") {
+    channel_map map;
+    auto [a, b] = socket_t::pair();
+    noting d(std::move(a), &map);
+    b.send("x");
+    asyncore::poll3(0.0, &map);
+    CHECK(d.log == lines{"read"});
+}
+
 TEST_CASE("interrupt_on_sigint: SIGINT ends a wait of every mechanism until the guard ends") {
     CHECK(support::in_child([] {
         ::alarm(30);
