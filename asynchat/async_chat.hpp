@@ -110,7 +110,7 @@ public:
             std::shared_ptr<producer>(std::make_shared<Producer>(std::move(source))));
     }
     /// Bytes are a producer too: queues a copy of `data` in one piece.
-    void push_with_producer(std::string_view data);
+    virtual void push_with_producer(std::string_view data);
     /// Sends, or waits, as push() does when it has queued something.  What gave bytes to a producer that
     /// was not_done_yet_(), or what ended it, calls it.
     void more_to_send_();
