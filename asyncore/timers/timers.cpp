@@ -1,0 +1,1 @@
+#include <asyncore/timers/timers.hpp>

@@ -1,0 +1,2 @@
+// Calls that the loop makes later.  Python: call_later() and call_every() of pyftpdlib's ioloop.
+#pragma once

@@ -1,0 +1,5 @@
+#include "../channels.hpp"
+
+#include <asyncore/timers/timers.hpp>
+
+#include <doctest/doctest.h>
