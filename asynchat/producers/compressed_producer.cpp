@@ -20,9 +20,15 @@ public:
     compressor(const compressor&) = delete;
     compressor& operator=(const compressor&) = delete;
 
-    std::string compress(const std::string& data) {
+    std::string compress(std::string_view data) {
         holds_some_ = true;
-        return deflated(data, Z_NO_FLUSH);
+        std::string all;
+        while (!data.empty()) {
+            const auto part = data.substr(0, 1 << 30);  // zlib counts in 32 bits
+            all += deflated(part, Z_NO_FLUSH);
+            data.remove_prefix(part.size());
+        }
+        return all;
     }
     /// What compress() has not given yet.  Empty if there is nothing.
     std::string flush_some() {
