@@ -162,6 +162,7 @@ std::size_t dispatcher::recv(std::span<char> buffer) {
     const alive still_here(*this);
     try {
         const auto [count, err] = socket.recv(buffer);
+        if (would_block(err) && socket.layer() && socket.layer()->guessed()) return 0;
         if (err != 0) throw platform::os_error(err, "recv");
         // A closed connection is readable and has no data.  As in Python this call stands in the
         // try block: when handle_close() throws such an error itself, it is called again.

@@ -11,6 +11,7 @@
 #include <asyncore/platform/descriptor.hpp>
 #include <asyncore/platform/descriptor_reserve.hpp>
 #include <asyncore/platform/sigpipe.hpp>
+#include <asyncore/platform/socket.hpp>
 
 #include <iostream>
 #include <thread>
@@ -97,11 +98,13 @@ void turn::settle_urgent(const event& each) {
     ask(each.at);
 }
 
-std::size_t turn::unread(const event& each) const {
-    if (map_.exact || !stands(each)) return 0;
+turn::progress turn::progress_of(const event& each) const {
+    if (map_.exact || !stands(each)) return {};
     const auto& entry = map_.entries_[each.at];
     auto* const layer = entry.value->stream_();
-    return platform::unread_bytes(entry.fd) + (layer ? layer->pending() : 0);
+    const auto unread = platform::unread_bytes(entry.fd);
+    if (!layer) return {unread};
+    return {unread + layer->pending(), layer->received()};
 }
 
 /// Sleeps until something is reported or `limit` has passed.  At the map's deadline it asks the channels

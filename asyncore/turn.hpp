@@ -66,9 +66,12 @@ public:
     /// Differs: D30 - an out-of-band byte that the hooks did not receive is dropped or masked, so that
     /// the poller does not report it again and again.
     void settle_urgent(const event& each);
-    /// How many bytes wait to be read from the channel of the event.  0 if it left the map, or if the
-    /// map is exact.
-    std::size_t unread(const event& each) const;
+    struct progress {
+        std::size_t unread = 0;    // bytes that wait to be read
+        std::size_t received = 0;  // bytes that came through the stream of the channel
+    };
+    /// How far the channel of the event has read.  Nothing if it left the map, or if the map is exact.
+    progress progress_of(const event& each) const;
 
 private:
     /// Memory of finished turns, which the next turn uses again.
