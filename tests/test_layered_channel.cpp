@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <doctest/doctest.h>
@@ -86,6 +87,16 @@ public:
 private:
     void say() {
         if (sock_) send("farewell");
+    }
+};
+
+/// Says farewell when it ends its side.
+class says_the_end : public polite {
+public:
+    using polite::polite;
+    void shutdown(int how) override {
+        if (how != SHUT_RD) send("farewell");
+        sock_.shutdown(how);
     }
 };
 
@@ -174,4 +185,22 @@ TEST_CASE("stream: no write of a stream kills the process when the peer is gone"
     }
     CHECK(closing.closed == 1);
     CHECK(map.empty());
+}
+
+TEST_CASE("stream: shutdown() of a socket is that of its stream") {
+    auto [ours, theirs] = socket_t::pair();
+    socket_t plainly(std::make_unique<plain>(std::move(ours)));
+    plainly.shutdown(SHUT_WR);  // as the system does it, unless a stream overrides it
+    std::string data(100, '\0');
+    CHECK(theirs.recv(data).count == 0);
+
+    auto [more, others] = socket_t::pair();
+    socket_t politely(std::make_unique<says_the_end>(std::move(more)));
+    politely.shutdown(SHUT_RD);
+    CHECK(others.recv(data).error == EAGAIN);
+    politely.shutdown(SHUT_WR);
+    CHECK(others.recv(data).count == 8);
+    others.close();
+    const auto shut_after_the_peer = [&] { politely.shutdown(SHUT_WR); };
+    CHECK_NOTHROW(shut_after_the_peer());  // and raises no SIGPIPE
 }
