@@ -53,6 +53,8 @@ public:
     virtual transfer send(std::string_view data) = 0;
     virtual int getsockopt(int level, int option) = 0;
     virtual void close() = 0;
+    /// `how` is shutdown(2)'s.  A TLS session that ends its side says so to the peer first.
+    virtual void shutdown(int how);
     /// How many bytes recv() has although the descriptor may have none: what a TLS session has
     /// decrypted.  While there are some, the loop calls the read hook without waiting.  A stream that
     /// does not override this method guesses: there are more if the last recv() filled its buffer.
