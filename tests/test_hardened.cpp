@@ -338,6 +338,18 @@ TEST_CASE("D37 a channel whose events move no byte rests") {
                 CHECK(c.asked == (exact ? 30 : 10));
                 if (!exact) CHECK(map.deadline() != channel_map::never);
             });
+    // getpeername(2) failed for a moment when the channel got its socket.
+    for (const bool exact : {false, true})
+        in_a_map(exact, [&](channel_map& map, bool use_poll) {
+            auto [ours, theirs] = socket_t::pair();
+            async_chat c(std::move(ours), &map);
+            c.connected = false;
+            c.push("x");
+            turns(map, use_poll, 30);
+            CHECK(c.connected == !exact);
+            std::string data(10, '\0');
+            CHECK(theirs.recv(data).count == (exact ? 0 : 1));
+        });
 }
 
 TEST_CASE("hardened: the map's deadline is honoured within one turn") {
