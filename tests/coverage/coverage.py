@@ -156,20 +156,19 @@ class File:
                 self.branches[key] = max(self.branches.get(key, 0), number)
 
 
+CODE, SKIPPED, GAP = 0, 2, 3  # kinds of regions
+
+
 def line_counts(regions, first, last):
-    """{line: count}, as llvm-cov counts: the most of the region that reaches into the line, and those that begin there."""
+    """{line: count}, as llvm-cov counts: the most of the regions that begin in the line, and of the innermost one that
+    reaches into it.  A gap is the space between two statements, and has the count of the second one."""
     counts = {}
     for line in range(first, last + 1):
-        begun = [r for r in regions if r[0] == line and r[7] == 0]
-        around = [r for r in regions if (r[0] < line <= r[2]) and r[7] in (0, 2)]
-        skipped = [r for r in regions if r[7] == 2 and r[0] <= line <= r[2]]
-        if skipped and not begun:
-            continue
-        values = [r[4] for r in begun]
-        if around:
-            innermost = max(around, key=lambda r: (r[0], r[1], -r[2], -r[3]))
-            if innermost[7] == 0:
-                values.append(innermost[4])
+        around = [r for r in regions if r[0] < line <= r[2] and r[7] in (CODE, SKIPPED, GAP)]
+        innermost = max(around, key=lambda r: (r[0], r[1], -r[2], -r[3]), default=None)
+        values = [r[4] for r in regions if r[0] == line and r[7] == CODE]
+        if innermost and innermost[7] != SKIPPED:
+            values.append(innermost[4])
         if values:
             counts[line] = max(values)
     return counts

@@ -47,6 +47,8 @@ def main():
 
     body, inner = region((1, 10), (5, 2), 7), region((2, 20), (4, 6), 0)
     expect("lines of a block that is not reached", coverage.line_counts([body, inner], 1, 5), {1: 7, 2: 7, 3: 0, 4: 0, 5: 7})
+    gap, rest = region((2, 12), (3, 3), 0, coverage.GAP), region((3, 3), (5, 2), 0)
+    expect("lines behind a return", coverage.line_counts([body, gap, rest], 1, 5), {1: 7, 2: 7, 3: 0, 4: 0, 5: 0})
     expect("a name", coverage.simple("asyncore::spares<std::vector<int>, 5ul>::give(std::vector<int>*)"), "spares::give")
     expect("a name in no namespace", coverage.simple("asyncore::platform::(anonymous namespace)::make(int)"), "make")
 
