@@ -93,7 +93,7 @@ TEST_CASE("D29 a wait that fails is tried again") {
         CAPTURE(error);
         in_a_map(false, [&](channel_map& map, bool use_poll) {
             int lines = 0;
-            map.log = [&](std::string_view) { ++lines; };
+            map.log = [&](std::string_view, std::string_view) { ++lines; };
             auto [ours, theirs] = socket_t::pair();
             counting c(std::move(ours), &map);
             turns(map, use_poll, 1);
@@ -113,7 +113,7 @@ TEST_CASE("D29 a wait that fails is tried again") {
         });
     }
     in_a_map(false, [](channel_map& map, bool use_poll) {
-        map.log = [](std::string_view) {};
+        map.log = nullptr;
         auto [ours, theirs] = socket_t::pair();
         const counting c(std::move(ours), &map);
         const support::failing_waits failing(ENOMEM, 1 << 20);
