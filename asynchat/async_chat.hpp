@@ -97,7 +97,8 @@ public:
     /// Hazard: if the peer is gone, handle_close() runs inside this call.  A loop that pushes to all
     /// sessions walks over a copy of its list of sessions, or each session has send_later_ set.
     virtual void push(std::string_view data);
-    void push(std::nullptr_t) = delete;  // nor push(0): std::string_view would read from there
+    void push(std::nullptr_t) = delete;            // push("0")?  close_when_done()?
+    void push(const char*, std::size_t) = delete;  // push({data, size})
     /// Queues a producer, and calls initiate_send() as push() does.  A null pointer means: close the
     /// channel here.
     virtual void push_with_producer(std::shared_ptr<producer> source);
@@ -131,6 +132,8 @@ private:
     using alive = asyncore::alive;
     void release_idle_memory_();
     void rest_if_in_vain_();
+    void collect_copy_(std::string_view data);
+    void collect_(std::string_view data);
     void parse_(std::size_t left_over, const alive& still_here);
     bool collect_all_(std::string_view data, const alive& still_here);
     bool collect_number_(std::string_view data, std::ptrdiff_t n, const alive& still_here);

@@ -71,6 +71,26 @@ public:
     }
 };
 
+// What spawn() refuses.  A compiler names the line of the call, and shows one of the deleted lines.
+template <class T>
+concept no_channel = !std::derived_from<T, channel>;
+template <class T>
+concept abstract_channel = std::derived_from<T, channel> && std::is_abstract_v<T>;
+template <class T, class... Arguments>
+concept not_made_from = std::derived_from<T, channel> && !std::is_abstract_v<T> &&
+                        !std::is_constructible_v<T, Arguments...>;
+
+template <no_channel T, class... Arguments>
+void spawn(Arguments&&...) = delete;  // T is no channel, or derives from it without `public`
+template <abstract_channel T, class... Arguments>
+void spawn(Arguments&&...) = delete;  // T lacks a method: channel.hpp has `= 0` at each of eight
+template <class T, class... Arguments>
+requires not_made_from<T, Arguments...>
+void spawn(Arguments&&...) = delete;  // std::move(sock)?  using dispatcher::dispatcher?  public?
+template <class T>
+requires std::derived_from<std::remove_cvref_t<T>, channel>
+void spawn(T&&) = delete;  // spawn<T>(what the constructor takes)
+
 /// Makes a channel that is owned by the maps that hold it.  Python: Handler(sock), the result
 /// dropped.  The channel has its pointer while it is constructed: see self().
 ///
