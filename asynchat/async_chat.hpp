@@ -125,6 +125,9 @@ public:
     /// Forgets what was received and what is queued.  Meant for emergencies.
     virtual void discard_buffers();
 
+    template <class T>
+    static consteval auto hidden_in_();
+
 private:
     /// How many bytes were pushed since the queue was counted, and what that count was.
     std::size_t queued_at_most_ = 0;
@@ -151,3 +154,5 @@ private:
 
 template <>
 inline constexpr bool asyncore::predicates_follow_state<asynchat::async_chat> = true;
+
+#include <asynchat/hidden_members.hpp>

@@ -161,6 +161,10 @@ public:
     bool reports_changes_to_(const channel_holder& map, int fd) const override;
     platform::stream* stream_() override { return socket.layer(); }
 
+    /// spawn() refuses a class that hides a member of this class; see hidden_members.hpp.
+    template <class T>
+    static consteval auto hidden_in_();
+
 private:
     bool exact_() const noexcept { return _map->exact; }
     void serve_listener_();

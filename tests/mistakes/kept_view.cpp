@@ -1,5 +1,5 @@
 // A view is kept after the hook has returned.
-// run: heap-use-after-free[^$]*kept_view.cpp:15
+// run: heap-use-after-free[^$]*kept_view.cpp:14
 // flags: -fsanitize=address -g
 #include <asynchat/asynchat.hpp>
 #include <asyncore/asyncore.hpp>
