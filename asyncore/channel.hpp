@@ -18,6 +18,8 @@ class channel_holder {
 public:
     virtual void set(int fd, channel& value) = 0;
     virtual bool erase(int fd) = 0;
+    /// The channel under `fd`, which this map borrows, is being destroyed.  Erases it.
+    virtual void lose(int fd) noexcept = 0;
 
 protected:
     channel_holder();
@@ -45,7 +47,7 @@ protected:
 class channel {
 public:
     channel();
-    channel(const channel&) = delete;
+    channel(const channel&) = delete;  // keep a std::shared_ptr, which spawn() returns
     channel& operator=(const channel&) = delete;
     virtual ~channel();
 

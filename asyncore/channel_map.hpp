@@ -21,8 +21,8 @@
 namespace asyncore {
 
 /// What can go wrong without one channel to blame, and what makes a listener rest.
-enum class fault { wait, watch, accept, descriptors };
-inline constexpr std::size_t faults = 4;
+enum class fault { wait, watch, accept, descriptors, lost };
+inline constexpr std::size_t faults = 5;
 
 /// A dict of channels.  Edit it as you like, from hooks too: the next turn sees it.  One thread
 /// uses a map at a time; the rule for threads is a loop for each, on a map of its own.
@@ -54,6 +54,8 @@ public:
     /// Throws: std::invalid_argument for a descriptor less than -1 or over 16 million.
     void set(int fd, channel& value) override;
     bool erase(int fd) override;
+    /// With ASYNCORE_CHECK it logs a channel that a hook made and lost at once, which spawn() would keep.
+    void lose(int fd) noexcept override;
     void clear();
     // NOLINTNEXTLINE(bugprone-exception-escape): this swap() asks for memory, so it may throw.
     void swap(channel_map& other);
@@ -141,6 +143,7 @@ private:
     static constexpr int no_descriptor = -2;
 
     place place_of(int fd) const noexcept;
+    bool was_never_asked(place at) const noexcept;
     void put(entry& where, channel& value);
     void empty_out(entry& left) noexcept;
     void squeeze();

@@ -6,6 +6,7 @@
 #include <asyncore/platform/unique_fd.hpp>
 
 #include <cerrno>
+#include <concepts>
 #include <cstddef>
 #include <memory>
 #include <optional>
@@ -124,6 +125,9 @@ public:
     /// std::invalid_argument.
     transfer recv(std::span<char> buffer, int flags = 0);  // count 0 with error 0: end of file
     transfer send(std::string_view data, int flags = 0);   // never raises SIGPIPE
+    // In these calls of C the number would be taken for flags.
+    transfer recv(char*, std::integral auto) = delete;        // recv({buffer, size})
+    transfer send(const char*, std::integral auto) = delete;  // send({data, size})
     transfer recvfrom(std::span<char> buffer, address& from);
     transfer sendto(std::string_view data, const address& to);
     void shutdown(int how);  // SHUT_RD, SHUT_WR or SHUT_RDWR
