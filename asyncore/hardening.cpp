@@ -120,6 +120,7 @@ turn::progress turn::progress_of(const event& each) const {
 void turn::sleep(platform::timeout limit) {
     while (map_.deadline_ != channel_map::never) {
         if (channel_map::clock::now() >= map_.deadline_) wake();
+        if (map_.empty()) limit = 0.0;  // the last channel has closed: the loop ends
         if (map_.deadline_ == channel_map::never) break;
         const auto start = channel_map::clock::now();
         const auto until = std::max(map_.deadline_ - start, channel_map::clock::duration::zero());

@@ -545,3 +545,24 @@ TEST_CASE("wake_at: a deadline that is always over does not keep what is ready f
     asyncore::loop(60.0, false, &map, 1);
     CHECK(reader.log == lines{"read"});
 }
+
+TEST_CASE("wake_at: a channel that closes at the deadline, as the last of its map, ends the loop") {
+    struct limited : noting {
+        using noting::noting;
+        const channel_map::clock::time_point when =
+            channel_map::clock::now() + std::chrono::milliseconds(20);
+        bool readable() override {
+            if (channel_map::clock::now() < when) _map->wake_at(when);
+            else close();
+            return true;
+        }
+        bool writable() override { return false; }
+    };
+    for (const bool use_poll : {false, true}) {
+        channel_map map;
+        auto [a, peer_a] = socket_t::pair();
+        limited channel(std::move(a), &map);
+        asyncore::loop(std::nullopt, use_poll, &map);  // for ever, if the turn goes on to wait
+        CHECK(map.empty());
+    }
+}
