@@ -108,10 +108,15 @@ inline void async_chat::release_idle_memory_() {
     if (producer_fifo.empty()) producer_fifo.clear();
 }
 
+inline void async_chat::collect_(std::string_view data) {
+    if (_map->check_promises) collect_copy_(data);
+    else collect_incoming_data(data);
+}
+
 // Each of the next three delivers a message or a part of one, and returns whether parsing goes on.
 
 inline bool async_chat::collect_all_(std::string_view data, const alive& still_here) {
-    collect_incoming_data(data);
+    collect_(data);
     if (!still_here) return false;
     ac_in_buffer.release();
     return true;
@@ -128,7 +133,7 @@ inline bool async_chat::collect_number_(std::string_view data, std::ptrdiff_t n,
         return true;
     }
     // n is negative if a hook set a number smaller than the bytes that it had just been given.
-    collect_incoming_data(data.substr(0, slice_length(n, data.size())));
+    collect_(data.substr(0, slice_length(n, data.size())));
     if (!still_here) return false;
     ac_in_buffer.consume(slice_length(n, ac_in_buffer.size()));
     terminator = 0;
@@ -143,7 +148,7 @@ inline bool async_chat::collect_until_(std::string_view data, terminator_t& want
                                        std::size_t left_over, const alive& still_here) {
     const auto terminator_len = wanted.delimiter().size();  // before a hook replaces `wanted`
     const auto [index, whole] = wanted.find_in(data, left_over);
-    if (index > 0) collect_incoming_data(data.substr(0, index));  // empty parts are not reported
+    if (index > 0) collect_(data.substr(0, index));  // empty parts are not reported
     if (!still_here) return false;
     if (whole) {
         ac_in_buffer.consume(index + terminator_len);

@@ -98,7 +98,8 @@ public:
     /// Hazard: if the peer is gone, handle_close() runs inside this call.  A loop that pushes to all
     /// sessions walks over a copy of its list of sessions, or each session has send_later_ set.
     virtual void push(std::string_view data);
-    void push(std::nullptr_t) = delete;  // nor push(0): std::string_view would read from there
+    void push(std::nullptr_t) = delete;            // push("0")?  close_when_done()?
+    void push(const char*, std::size_t) = delete;  // push({data, size})
     /// Queues a producer, and calls initiate_send() as push() does.  A null pointer means: close the
     /// channel here.
     ///
@@ -130,6 +131,9 @@ public:
     /// Forgets what was received and what is queued.  Meant for emergencies.
     virtual void discard_buffers();
 
+    template <class T>
+    static consteval auto hidden_in_();
+
 private:
     /// How many bytes were pushed since the queue was counted, and what that count was.
     std::size_t queued_at_most_ = 0;
@@ -137,6 +141,8 @@ private:
     using alive = asyncore::alive;
     void release_idle_memory_();
     void rest_if_in_vain_();
+    void collect_copy_(std::string_view data);
+    void collect_(std::string_view data);
     void parse_(std::size_t left_over, const alive& still_here);
     bool collect_all_(std::string_view data, const alive& still_here);
     bool collect_number_(std::string_view data, std::ptrdiff_t n, const alive& still_here);
@@ -154,3 +160,5 @@ private:
 
 template <>
 inline constexpr bool asyncore::predicates_follow_state<asynchat::async_chat> = true;
+
+#include <asynchat/hidden_members.hpp>

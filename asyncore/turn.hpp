@@ -3,6 +3,7 @@
 
 #include <asyncore/channel_map.hpp>
 #include <asyncore/spares.hpp>
+#include <asyncore/spawned.hpp>
 
 #include <vector>
 
@@ -22,7 +23,11 @@ public:
         platform::events wanted, found;  // what the channel wanted to do, and what it can do
     };
 
-    turn(channel_map& map, delivery how);
+    turn(channel_map& map, delivery how) : map_(map), how_(how) {
+        released::begin_turn();
+        ++map_.turns_;
+        map_.served_ = channel_map::no_descriptor;  // a turn around this one has noted its channel
+    }
     ~turn();
     turn(const turn&) = delete;
     turn& operator=(const turn&) = delete;
@@ -88,6 +93,7 @@ private:
     void ask_changed();
     void wake();
     void ask(place at);
+    void add_noted();
     platform::events through(platform::stream& layer, place at);
     platform::events heard_through(place at, platform::events found);
     platform::events unmasked(place at, platform::events interest);
@@ -102,6 +108,7 @@ private:
 
     channel_map& map_;
     const delivery how_;
+    bool has_waited_ = false;  // this turn serves what the wait found
     std::unique_ptr<memory> memory_ = memories::take();
     std::vector<event> noted_;  // what is known before the wait: closed descriptors, pending bytes
 };

@@ -190,7 +190,12 @@ transfer socket::sendto(std::string_view data, const address& to) {
         ::sendto(fileno(), data.data(), data.size(), no_signal, generic(form.name), form.length));
 }
 
-void socket::shutdown(int how) { check(::shutdown(fileno(), how), "shutdown"); }
+void stream::shutdown(int how) { check(::shutdown(fileno(), how), "shutdown"); }
+
+void socket::shutdown(int how) {
+    if (layer_) return through(*layer_, [&] { layer_->shutdown(how); });
+    check(::shutdown(fd_.get(), how), "shutdown");
+}
 
 int socket::getsockopt(int level, int option) {
     if (layer_) return layer_->getsockopt(level, option);

@@ -6,6 +6,7 @@
 #include <asyncore/platform/unique_fd.hpp>
 
 #include <cerrno>
+#include <concepts>
 #include <cstddef>
 #include <memory>
 #include <optional>
@@ -53,6 +54,8 @@ public:
     virtual transfer send(std::string_view data) = 0;
     virtual int getsockopt(int level, int option) = 0;
     virtual void close() = 0;
+    /// `how` is shutdown(2)'s.  A TLS session that ends its side says so to the peer first.
+    virtual void shutdown(int how);
     /// How many bytes recv() has although the descriptor may have none: what a TLS session has
     /// decrypted.  While there are some, the loop calls the read hook without waiting.  A stream that
     /// does not override this method guesses: there are more if the last recv() filled its buffer.
@@ -122,6 +125,9 @@ public:
     /// std::invalid_argument.
     transfer recv(std::span<char> buffer, int flags = 0);  // count 0 with error 0: end of file
     transfer send(std::string_view data, int flags = 0);   // never raises SIGPIPE
+    // In these calls of C the number would be taken for flags.
+    transfer recv(char*, std::integral auto) = delete;        // recv({buffer, size})
+    transfer send(const char*, std::integral auto) = delete;  // send({data, size})
     transfer recvfrom(std::span<char> buffer, address& from);
     transfer sendto(std::string_view data, const address& to);
     void shutdown(int how);  // SHUT_RD, SHUT_WR or SHUT_RDWR

@@ -56,6 +56,14 @@ struct with_peer {
 
 }  // namespace
 
+TEST_CASE(
+    "async_chat: a class that lacks collect_incoming_data() or found_terminator() is told so") {
+    with_peer ends;
+    asynchat::async_chat bare(std::move(ends.ends.first));
+    CHECK_THROWS_AS(bare.collect_incoming_data("x"), asyncore::NotImplementedError);
+    CHECK_THROWS_AS(bare.found_terminator(), asyncore::NotImplementedError);
+}
+
 // ---------------------------------------------------------------------------
 // Receiving.
 // ---------------------------------------------------------------------------

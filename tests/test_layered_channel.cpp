@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <doctest/doctest.h>
@@ -58,6 +59,32 @@ private:
     std::string record_;
 };
 
+/// Has no byte for the channel until a record of 64 bytes is complete, and sends a record byte by byte.
+class slow_records : public plain {
+public:
+    using plain::plain;
+    transfer recv(std::span<char> buffer) override {
+        std::string part(64 - record_.size(), '\0');
+        const auto got = sock_.recv(part);
+        if (got.error != 0) return got;
+        record_ += part.substr(0, got.count);
+        if (record_.size() < 64) return {0, EAGAIN};
+        std::copy_n(record_.begin(), 64, buffer.begin());
+        record_.clear();
+        return {64, 0};
+    }
+    transfer send(std::string_view data) override {
+        const auto done = sock_.send(data.substr(sent_, 1));
+        if (done.error != 0) return done;
+        if (++sent_ < data.size()) return {0, EAGAIN};
+        return {std::exchange(sent_, 0), 0};
+    }
+
+private:
+    std::string record_;
+    std::size_t sent_ = 0;
+};
+
 /// Must write once before it can read, as TLS does that negotiates anew.
 class writes_first : public plain {
 public:
@@ -89,6 +116,16 @@ public:
 private:
     void say() {
         if (sock_) send("farewell");
+    }
+};
+
+/// Says farewell when it ends its side.
+class says_the_end : public polite {
+public:
+    using polite::polite;
+    void shutdown(int how) override {
+        if (how != SHUT_RD) send("farewell");
+        sock_.shutdown(how);
     }
 };
 
@@ -195,4 +232,43 @@ TEST_CASE("stream: where the library guessed that bytes are pending, recv() retu
     asyncore::loop(0.0, false, &map, 3);
     CHECK(channel.counts == std::vector<std::size_t>{5, 0});
     CHECK_FALSE(channel.failed);
+}
+
+TEST_CASE("stream: shutdown() of a socket is that of its stream") {
+    auto [ours, theirs] = socket_t::pair();
+    socket_t plainly(std::make_unique<plain>(std::move(ours)));
+    plainly.shutdown(SHUT_WR);  // as the system does it, unless a stream overrides it
+    std::string data(100, '\0');
+    CHECK(theirs.recv(data).count == 0);
+
+    auto [more, others] = socket_t::pair();
+    socket_t politely(std::make_unique<says_the_end>(std::move(more)));
+    politely.shutdown(SHUT_RD);
+    CHECK(others.recv(data).error == EAGAIN);
+    politely.shutdown(SHUT_WR);
+    CHECK(others.recv(data).count == 8);
+    others.close();
+    const auto shut_after_the_peer = [&] { politely.shutdown(SHUT_WR); };
+    CHECK_NOTHROW(shut_after_the_peer());  // and raises no SIGPIPE
+}
+
+TEST_CASE(
+    "stream: a channel does not rest while its stream takes in, or sends, the parts of a record") {
+    for (const bool use_poll : {false, true}) {
+        channel_map map;
+        auto [ours, theirs] = socket_t::pair();
+        lines chat(std::make_unique<slow_records>(std::move(ours)), &map);
+        const auto record = std::string(63, 'x') + "\n";
+        for (const char byte : record) {
+            theirs.send({&byte, 1});
+            asyncore::loop(0.0, use_poll, &map, 1);
+        }
+        CHECK(chat.messages == 1);
+
+        chat.push(record);
+        for (std::size_t i = 1; i < record.size(); ++i) asyncore::loop(0.0, use_poll, &map, 1);
+        CHECK(!chat.writable());
+        std::string data(100, '\0');
+        CHECK(theirs.recv(data).count == record.size());
+    }
 }

@@ -195,6 +195,8 @@ void signals::handle_wake_up_() {
     }
 }
 
-void signals::handle_signal(int signal) { map_.log("unhandled signal " + std::to_string(signal)); }
+void signals::handle_signal(int signal) {
+    map_.log_info("unhandled signal " + std::to_string(signal));
+}
 
 }  // namespace asyncore

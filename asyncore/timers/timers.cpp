@@ -183,7 +183,7 @@ void timers::handle_error() {
     const bool leaves = std::exchange(is_of_an_owner_, false);
     if (leaves) throw;
     const auto [nil, type, value, info] = compact_traceback();
-    map_.log("uncaptured exception in a timer (" + type + ":" + value + ")");
+    map_.log_info("uncaptured exception in a timer (" + type + ":" + value + ")");
 }
 
 }  // namespace asyncore

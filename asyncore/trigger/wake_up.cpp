@@ -57,7 +57,7 @@ bool wake_up_channel::readable() {
         map_.wake_at(channel_map::clock::now());
         return true;
     } catch (const std::system_error& why) {
-        if (map_.may_log(fault::watch)) map_.log(std::string("after a fork: ") + why.what());
+        if (map_.may_log(fault::watch)) map_.log_info(std::string("after a fork: ") + why.what());
         map_.wake_at(channel_map::clock::now() + 100ms);
         return false;
     }
@@ -71,8 +71,8 @@ void wake_up_channel::handle_read_event() {
 void wake_up_channel::handle_error() {
     const auto& self = *this;
     const auto [nil, type, value, info] = compact_traceback();
-    map_.log("uncaptured exception in " + type_name(typeid(self)) + " (" + type + ":" + value +
-             ")");
+    map_.log_info("uncaptured exception in " + type_name(typeid(self)) + " (" + type + ":" + value +
+                  ")");
 }
 
 void wake_up_channel::enter_() {

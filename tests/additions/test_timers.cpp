@@ -277,7 +277,7 @@ TEST_CASE("timers: what a call throws goes to handle_error(), and the other call
 
 TEST_CASE("timers: without an override the map logs what a call throws") {
     set_clock with;
-    with.map.log = [&](std::string_view line) { with.log.emplace_back(line); };
+    with.map.log = [&](std::string_view line, std::string_view) { with.log.emplace_back(line); };
     with.timers.call_later(0.0, fail);
     with.pass(0s);
     CHECK(with.log == lines{"uncaptured exception in a timer (std::runtime_error:on purpose)"});
@@ -411,7 +411,7 @@ TEST_CASE("timed: what the handle_error() of the channel throws leaves the loop"
     raising one(with.timers, std::move(ours), &with.map);
     one.call_later(0.0, fail);
     CHECK_THROWS_AS(with.pass(0s), std::runtime_error);
-    with.map.log = [&](std::string_view line) { with.log.emplace_back(line); };
+    with.map.log = [&](std::string_view line, std::string_view) { with.log.emplace_back(line); };
     with.timers.call_later(0.0, fail);
     with.pass(0s);
     CHECK(with.log.size() == 1);
@@ -445,11 +445,11 @@ TEST_CASE("timed: the timers object may be destroyed before the channel") {
 TEST_CASE("timed: a spawned channel that the map lets go of takes its calls with it") {
     set_clock with;
     auto [ours, theirs] = socket_t::pair();
-    struct closing : timed {
+    struct closer : timed {
         using timed::timed;
         void handle_close() override { del_channel(); }
     };
-    auto child = asyncore::spawn<closing>(with.timers, std::move(ours), &with.map);
+    auto child = asyncore::spawn<closer>(with.timers, std::move(ours), &with.map);
     child->call_later(1h, with.note("not called"));
     with.map.erase(child->_fileno);
     child.reset();

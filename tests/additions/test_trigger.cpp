@@ -110,7 +110,7 @@ TEST_CASE("trigger: ExitNow leaves the loop, and the next loop calls the other t
 TEST_CASE("trigger: without an override the map logs what a thunk throws") {
     channel_map map;
     lines log;
-    map.log = [&](std::string_view line) { log.emplace_back(line); };
+    map.log = [&](std::string_view line, std::string_view) { log.emplace_back(line); };
     trigger bell(&map);
     bell.pull(fail);
     turn(map);
