@@ -380,6 +380,8 @@ long long to_int(std::string_view text) {
     const auto refused = [&] {
         return std::invalid_argument("invalid literal for int() with base 10: " + str_repr(text));
     };
+    // For int() these four are no white space.
+    if (text.find_first_of("\x1c\x1d\x1e\x1f") != text.npos) throw refused();
     auto digits = strip(text);
     const bool negative = digits.starts_with('-');
     if (negative || digits.starts_with('+')) digits.remove_prefix(1);

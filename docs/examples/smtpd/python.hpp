@@ -17,7 +17,7 @@ public:
 };
 
 /// What smtplib.SMTP.sendmail() returns.
-std::string repr_of(const std::map<std::string, std::pair<int, std::string>>& refused, bool);
+std::string repr_of(const std::map<std::string, std::pair<int, std::string>>& refused);
 
 // getopt
 

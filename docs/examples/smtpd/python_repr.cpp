@@ -3,7 +3,7 @@
 
 namespace py {
 
-std::string repr_of(const std::map<std::string, std::pair<int, std::string>>& refused, bool) {
+std::string repr_of(const std::map<std::string, std::pair<int, std::string>>& refused) {
     list parts;
     for (const auto& [recipient, why] : refused)
         parts.push_back(repr_of(recipient, false) + ": (" + std::to_string(why.first) + ", " +
