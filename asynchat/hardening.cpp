@@ -2,13 +2,20 @@
 // keeps a view.  Python has none of these.
 #include <asynchat/async_chat.hpp>
 
+#include <asyncore/platform/descriptor.hpp>
+
 #include <vector>
 
 namespace asynchat {
 
-/// Differs: D37 - a channel rests after ten events in a row that moved no byte.
+/// Differs: D37 - a channel rests after ten events in a row that moved no byte.  A stream may move bytes
+/// of which the channel sees nothing yet: the parts of a TLS record.
 void async_chat::rest_if_in_vain_() {
-    if (in_vain_ < 10 || _map->exact) return;
+    if (in_vain_ < 10 || _map->exact || socket.layer()) return;
+    if (!connected && !connecting && asyncore::platform::has_peer(_fileno)) {
+        connected = true;  // getpeername(2) failed when the channel got its socket
+        return;
+    }
     in_vain_ = 10;  // the next one is enough
     _map->rest(_fileno);
 }

@@ -50,6 +50,7 @@ public:
         set(bytes);
     }
     terminator_t(const terminator_t& other);
+    // NOLINTNEXTLINE(bugprone-exception-escape): no alternative throws when it is moved.
     terminator_t(terminator_t&& other) noexcept : value_(std::exchange(other.value_, none)) {}
     terminator_t& operator=(terminator_t other) noexcept;
 

@@ -113,6 +113,7 @@ void channel_map::reference::operator=(channel* value) {
     map_.set(fd_, *value);
 }
 
+// NOLINTNEXTLINE(bugprone-exception-escape): see the declaration.
 void channel_map::swap(channel_map& other) {
     const auto mine = items(), theirs = other.items();
     clear();

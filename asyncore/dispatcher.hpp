@@ -121,9 +121,12 @@ public:
     /// Leaves the map and closes the socket.  Never destroys; may be called again.
     void close() override;
 
-    /// Writes to standard error, for hits.  Differs: D21 - never throws.
+    // Both go to `log` of the map, which writes to standard error, or standard output.  Differs: D21 -
+    // neither throws.
+
+    /// For hits.
     virtual void log(std::string_view message);
-    /// Writes to standard output, unless `ignore_log_types` names the type.  Never throws.
+    /// Drops the message if `ignore_log_types` names the type.
     virtual void log_info(std::string_view message, std::string_view type = "info");
 
     // What the loop calls.  Each of these calls a hook below.
@@ -159,7 +162,6 @@ public:
     /// another channel by hand; see asked_every_turn_.
     void interest_changed_() { _map->interest_changed(_fileno); }
     bool reports_changes_to_(const channel_holder& map, int fd) const override;
-    platform::stream* stream_() override { return socket.layer(); }
 
     /// spawn() refuses a class that hides a member of this class; see hidden_members.hpp.
     template <class T>

@@ -11,6 +11,7 @@
 #include <asyncore/platform/descriptor.hpp>
 #include <asyncore/platform/descriptor_reserve.hpp>
 #include <asyncore/platform/sigpipe.hpp>
+#include <asyncore/platform/socket.hpp>
 
 #include <iostream>
 #include <thread>
@@ -27,9 +28,17 @@ bool channel_map::asked_to_be_exact() {
     return value && std::string_view(value) != "0";
 }
 
-void channel_map::log_fault(std::string_view line) {
+void channel_map::print(std::string_view message, std::string_view type) {
     const platform::no_sigpipe guard;
-    std::cout << "error: " << line << std::endl;
+    (type == "log" ? std::cerr : std::cout) << type << ": " << message << std::endl;
+}
+
+void channel_map::log_info(std::string_view message, std::string_view type) const {
+    try {
+        if (log) log(message, type);
+    } catch (...) {
+        if (_reraised_exception()) throw;
+    }
 }
 
 bool channel_map::may_log(fault what) noexcept {
@@ -44,7 +53,7 @@ bool channel_map::may_log(fault what) noexcept {
 void channel_map::report(fault what, const char* text, const char* why) noexcept {
     if (!may_log(what)) return;
     try {
-        log(std::string(text) + ": " + why);
+        log_info(std::string(text) + ": " + why);
     } catch (...) {
         return;
     }
@@ -97,11 +106,13 @@ void turn::settle_urgent(const event& each) {
     ask(each.at);
 }
 
-std::size_t turn::unread(const event& each) const {
-    if (map_.exact || !stands(each)) return 0;
+turn::progress turn::progress_of(const event& each) const {
+    if (map_.exact || !stands(each)) return {};
     const auto& entry = map_.entries_[each.at];
     auto* const layer = entry.value->stream_();
-    return platform::unread_bytes(entry.fd) + (layer ? layer->pending() : 0);
+    const auto unread = platform::unread_bytes(entry.fd);
+    if (!layer) return {unread};
+    return {unread + layer->pending(), layer->received()};
 }
 
 /// Sleeps until something is reported or `limit` has passed.  At the map's deadline it asks the channels
@@ -109,6 +120,7 @@ std::size_t turn::unread(const event& each) const {
 void turn::sleep(platform::timeout limit) {
     while (map_.deadline_ != channel_map::never) {
         if (channel_map::clock::now() >= map_.deadline_) wake();
+        if (map_.empty()) limit = 0.0;  // the last channel has closed: the loop ends
         if (map_.deadline_ == channel_map::never) break;
         const auto start = channel_map::clock::now();
         const auto until = std::max(map_.deadline_ - start, channel_map::clock::duration::zero());

@@ -95,3 +95,19 @@ TEST_CASE("fork: SIGINT in a child does not interrupt the parent") {
         return interrupted();
     }));
 }
+
+TEST_CASE("fork: a descriptor that the child has closed is reported there") {
+    CHECK(in_child([] {
+        channel_map map;
+        auto [a, peer_a] = socket_t::pair();
+        auto [b, peer_b] = socket_t::pair();
+        noting gone(std::move(a), &map), other(std::move(b), &map);
+        asyncore::loop(0.0, true, &map, 1);
+        return in_child([&] {
+            ::close(gone._fileno);
+            peer_b.send("x");
+            asyncore::loop(0.0, true, &map, 2);
+            return gone.log == lines{"close"} && other.log == lines{"read"};
+        });
+    }));
+}

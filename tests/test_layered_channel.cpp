@@ -6,7 +6,9 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <doctest/doctest.h>
@@ -36,8 +38,10 @@ protected:
 /// Reads records of up to 16384 bytes, as TLS does, and gives them away in pieces.
 class in_records : public plain {
 public:
-    using plain::plain;
-    std::size_t pending() override { return record_.size(); }
+    bool says = true;  // what is pending
+    explicit in_records(socket_t sock, bool it_says = true)
+        : plain(std::move(sock)), says(it_says) {}
+    std::size_t pending() override { return says ? record_.size() : plain::pending(); }
     transfer recv(std::span<char> buffer) override {
         if (record_.empty()) {
             std::string whole(16384, '\0');
@@ -53,6 +57,32 @@ public:
 
 private:
     std::string record_;
+};
+
+/// Has no byte for the channel until a record of 64 bytes is complete, and sends a record byte by byte.
+class slow_records : public plain {
+public:
+    using plain::plain;
+    transfer recv(std::span<char> buffer) override {
+        std::string part(64 - record_.size(), '\0');
+        const auto got = sock_.recv(part);
+        if (got.error != 0) return got;
+        record_ += part.substr(0, got.count);
+        if (record_.size() < 64) return {0, EAGAIN};
+        std::copy_n(record_.begin(), 64, buffer.begin());
+        record_.clear();
+        return {64, 0};
+    }
+    transfer send(std::string_view data) override {
+        const auto done = sock_.send(data.substr(sent_, 1));
+        if (done.error != 0) return done;
+        if (++sent_ < data.size()) return {0, EAGAIN};
+        return {std::exchange(sent_, 0), 0};
+    }
+
+private:
+    std::string record_;
+    std::size_t sent_ = 0;
 };
 
 /// Must write once before it can read, as TLS does that negotiates anew.
@@ -89,6 +119,16 @@ private:
     }
 };
 
+/// Says farewell when it ends its side.
+class says_the_end : public polite {
+public:
+    using polite::polite;
+    void shutdown(int how) override {
+        if (how != SHUT_RD) send("farewell");
+        sock_.shutdown(how);
+    }
+};
+
 struct lines : asynchat::async_chat {
     int messages = 0, closed = 0;
     template <class Layer>
@@ -110,15 +150,15 @@ struct lines : asynchat::async_chat {
 TEST_CASE("stream: what a stream has decrypted is read although the descriptor has nothing more") {
     for (const bool use_poll : {false, true}) {
         for (const bool peer_closes : {false, true}) {
-            for (const bool asked_always : {false, true}) {
+            for (const bool says : {false, true}) {
                 CAPTURE(use_poll);
                 CAPTURE(peer_closes);
-                CAPTURE(asked_always);
+                CAPTURE(says);
                 channel_map map;
                 auto [ours, theirs] = socket_t::pair();
-                auto chat =
-                    asyncore::spawn<lines>(std::make_unique<in_records>(std::move(ours)), &map);
-                chat->asked_every_turn_ = asked_always;
+                auto chat = asyncore::spawn<lines>(
+                    std::make_unique<in_records>(std::move(ours), says), &map);
+                chat->asked_every_turn_ = says;
                 std::string sent;
                 for (int i = 0; i < 12; ++i) sent += std::string(999, 'x') + "\n";
                 REQUIRE(theirs.send(sent).count == sent.size());
@@ -174,4 +214,61 @@ TEST_CASE("stream: no write of a stream kills the process when the peer is gone"
     }
     CHECK(closing.closed == 1);
     CHECK(map.empty());
+}
+
+TEST_CASE("stream: where the library guessed that bytes are pending, recv() returns 0 for none") {
+    struct reader : asyncore::dispatcher {
+        using dispatcher::dispatcher;
+        std::vector<std::size_t> counts;
+        bool failed = false;
+        bool writable() override { return false; }
+        void handle_read() override { counts.push_back(recv(5).size()); }
+        void handle_error() override { failed = true; }
+    };
+    channel_map map;
+    auto [ours, theirs] = socket_t::pair();
+    reader channel(socket_t(std::make_unique<plain>(std::move(ours))), &map);
+    theirs.send("12345");
+    asyncore::loop(0.0, false, &map, 3);
+    CHECK(channel.counts == std::vector<std::size_t>{5, 0});
+    CHECK_FALSE(channel.failed);
+}
+
+TEST_CASE("stream: shutdown() of a socket is that of its stream") {
+    auto [ours, theirs] = socket_t::pair();
+    socket_t plainly(std::make_unique<plain>(std::move(ours)));
+    plainly.shutdown(SHUT_WR);  // as the system does it, unless a stream overrides it
+    std::string data(100, '\0');
+    CHECK(theirs.recv(data).count == 0);
+
+    auto [more, others] = socket_t::pair();
+    socket_t politely(std::make_unique<says_the_end>(std::move(more)));
+    politely.shutdown(SHUT_RD);
+    CHECK(others.recv(data).error == EAGAIN);
+    politely.shutdown(SHUT_WR);
+    CHECK(others.recv(data).count == 8);
+    others.close();
+    const auto shut_after_the_peer = [&] { politely.shutdown(SHUT_WR); };
+    CHECK_NOTHROW(shut_after_the_peer());  // and raises no SIGPIPE
+}
+
+TEST_CASE(
+    "stream: a channel does not rest while its stream takes in, or sends, the parts of a record") {
+    for (const bool use_poll : {false, true}) {
+        channel_map map;
+        auto [ours, theirs] = socket_t::pair();
+        lines chat(std::make_unique<slow_records>(std::move(ours)), &map);
+        const auto record = std::string(63, 'x') + "\n";
+        for (const char byte : record) {
+            theirs.send({&byte, 1});
+            asyncore::loop(0.0, use_poll, &map, 1);
+        }
+        CHECK(chat.messages == 1);
+
+        chat.push(record);
+        for (std::size_t i = 1; i < record.size(); ++i) asyncore::loop(0.0, use_poll, &map, 1);
+        CHECK(!chat.writable());
+        std::string data(100, '\0');
+        CHECK(theirs.recv(data).count == record.size());
+    }
 }

@@ -27,10 +27,12 @@ public:
 
     const std::string& root() const { return shared.root.name(); }
 
+protected:
+    site shared;
+
 private:
     void check_times();
 
-    site shared;
     const std::size_t most_sessions;
     clock::time_point next_check, rests_until;
 };
