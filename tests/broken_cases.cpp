@@ -46,7 +46,7 @@ TEST_CASE("keeps memory once, and moves what is reported") {
     asyncore::channel_map map;
     auto [ours, theirs] = asyncore::socket_t::pair();
     support::noting channel(std::move(ours), &map);
-    for (int i = 0; i < 1000; ++i) {
+    for (int i = 0; i < 1500; ++i) {
         theirs.send("x");
         asyncore::loop(0.0, false, &map, 1);
     }
