@@ -209,8 +209,7 @@ TEST_CASE("flow_control: a low mark above the high mark counts as the high mark"
     while (queued(*channel) == 0) channel->push(std::string(4096, 'x'));
     channel->high_water_ = 10000;
     REQUIRE(channel->low_water_ > 10000);
-    while (queued(*channel) <= 10000) channel->push("0123456789");
-    channel->push("0123456789");
+    for (int i = 0; i < 4; ++i) channel->push(std::string(4096, 'x'));
     CHECK(channel->marks == std::vector<std::string>{"high"});
 }
 
