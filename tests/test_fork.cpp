@@ -100,12 +100,12 @@ TEST_CASE("fork: a descriptor that the child has closed is reported there") {
     CHECK(in_child([] {
         channel_map map;
         auto [a, peer_a] = socket_t::pair();
-        auto [b, peer_b] = socket_t::pair();
-        noting gone(std::move(a), &map), other(std::move(b), &map);
+        auto ends = socket_t::pair();
+        noting gone(std::move(a), &map), other(std::move(ends.first), &map);
         asyncore::loop(0.0, true, &map, 1);
         return in_child([&] {
             ::close(gone._fileno);
-            peer_b.send("x");
+            ends.second.send("x");
             asyncore::loop(0.0, true, &map, 2);
             return gone.log == lines{"close"} && other.log == lines{"read"};
         });
