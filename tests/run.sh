@@ -175,7 +175,7 @@ case $what in
     ;;
 --coverage)
     # The counters are written while a program runs, so that one that is killed has counted, too.
-    CXX=clang++ configure build-coverage --buildtype=debug -Db_lundef=false \
+    CXX=clang++ configure build-coverage -Ddebug=false -Doptimization=0 -Db_lundef=false \
         -Dcpp_args='-fprofile-instr-generate -fcoverage-mapping -mllvm -runtime-counter-relocation' \
         -Dcpp_link_args=-fprofile-instr-generate
     ninja -C build-coverage coverage_programs
