@@ -174,6 +174,14 @@ platform::poller& channel_map::poller() {
 /// Makes a poller that watches what the last one watched.
 void channel_map::renew_poller() {
     auto made = platform::make_poller(mechanism_);
+    // The new poller may get the number of a descriptor that was closed behind its channel.  Nothing
+    // would tell of that any more, so the poller gets another number.
+    std::vector<std::unique_ptr<platform::poller>> misplaced;
+    while (made->fileno() >= 0 && contains(made->fileno())) {
+        misplaced.push_back(std::move(made));
+        made = platform::make_poller(mechanism_);
+    }
+    misplaced.clear();
     if (interrupt_ >= 0) made->watch(interrupt_, events::read);
     poller_ = std::move(made);
     forks_ = platform::fork_count();

@@ -145,7 +145,7 @@ public:
     virtual void handle_expt();
     virtual void handle_read();
     /// Hazard: unless writable() is overridden too, the loop never waits.  With ASYNCORE_CHECK=1 this
-    /// method throws a std::logic_error that says so, after 100 calls.
+    /// method throws a std::logic_error that says so, after 1,000 calls.
     virtual void handle_write();
     virtual void handle_connect();
     /// Accepts one connection and calls handle_accepted().  Differs: D32 - what this method throws
@@ -174,8 +174,8 @@ private:
     std::nullopt_t no_connection_(int err);
     void check_for_spin_();
 
-    std::uint8_t failed_accepts_ = 0;    // in a row
-    std::uint8_t unhandled_writes_ = 0;  // while promises are checked
+    std::uint8_t failed_accepts_ = 0;     // in a row
+    std::uint16_t unhandled_writes_ = 0;  // while promises are checked
 };
 
 template <>

@@ -219,7 +219,7 @@ std::nullopt_t dispatcher::no_connection_(int err) {
 
 void dispatcher::check_for_spin_() {
     ++unhandled_writes_;
-    if (unhandled_writes_ < 100) return;
+    if (unhandled_writes_ < 1000) return;
     unhandled_writes_ = 0;
     throw std::logic_error(type_name(typeid(*this)) +
                            ": writable() says true and handle_write() is not overridden, so the "

@@ -37,7 +37,7 @@ TEST_CASE("spins") {
         void handle_read() override {}
     } channel(std::move(ours), &map);
     theirs.send("x");
-    asyncore::loop(0.0, false, &map, 150);
+    asyncore::loop(0.0, false, &map, 1500);
     CHECK(channel.connected);
 }
 

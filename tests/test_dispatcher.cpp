@@ -518,7 +518,7 @@ TEST_CASE(
     auto [ours, theirs] = socket_t::pair();
     reader spinning(std::move(ours), &map);
     map.check_promises = true;
-    asyncore::loop(0.0, false, &map, 100);
+    asyncore::loop(0.0, false, &map, 1000);
     CHECK(spinning.error.find("override writable()") != std::string::npos);
     CHECK(map.empty());
 }

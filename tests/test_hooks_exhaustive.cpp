@@ -128,7 +128,7 @@ public:
         : use_poll(poll_delivery), owned(by_map), planted_(planted), action_(wanted) {
         map.exact = false;
         map.check_promises = true;
-        map.log = [](std::string_view) {};
+        map.log = [](std::string_view, std::string_view) {};
     }
     ~world() { phase_ = phase::gone; }
 

@@ -280,6 +280,7 @@ TEST_CASE_FIXTURE(polling,
 TEST_CASE_FIXTURE(
     polling, "poller: a closed descriptor whose file stays open does not stop a wait where the "
              "system refuses a new set") {
+    if (is("kqueue")) return;  // its stand-in uses epoll, whose calls the test has fail
     auto [a, peer_a] = socket_t::pair();
     auto [b, peer_b] = socket_t::pair();
     watch(a, reads);

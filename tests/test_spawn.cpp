@@ -168,16 +168,21 @@ TEST_CASE("spawn: the predicates of the library's classes follow their state") {
     CHECK_FALSE(follow_state(of_library, &asyncore::channel::writable));
 }
 
+namespace {
+
+struct receiver;
+struct sender : counted {
+    std::weak_ptr<receiver> other;
+    explicit sender(std::weak_ptr<receiver> to) : other(std::move(to)) {}
+};
+struct receiver : counted {
+    std::shared_ptr<sender> other = spawn<sender>(self(*this));
+    using counted::counted;
+};
+
+}  // namespace
+
 TEST_CASE("self: the constructor of a spawned channel may give its pointer away") {
-    struct receiver;
-    struct sender : counted {
-        std::weak_ptr<receiver> other;
-        explicit sender(std::weak_ptr<receiver> to) : other(std::move(to)) {}
-    };
-    struct receiver : counted {
-        std::shared_ptr<sender> other = spawn<sender>(self(*this));
-        using counted::counted;
-    };
     channel_map map;
     const auto made = spawn<receiver>(socket_t::pair().first, &map);
     CHECK(made->other->other.lock() == made);

@@ -445,11 +445,11 @@ TEST_CASE("timed: the timers object may be destroyed before the channel") {
 TEST_CASE("timed: a spawned channel that the map lets go of takes its calls with it") {
     set_clock with;
     auto [ours, theirs] = socket_t::pair();
-    struct leaving : timed {
+    struct closer : timed {
         using timed::timed;
         void handle_close() override { del_channel(); }
     };
-    auto child = asyncore::spawn<leaving>(with.timers, std::move(ours), &with.map);
+    auto child = asyncore::spawn<closer>(with.timers, std::move(ours), &with.map);
     child->call_later(1h, with.note("not called"));
     with.map.erase(child->_fileno);
     child.reset();

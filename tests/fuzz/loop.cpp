@@ -96,7 +96,7 @@ public:
         for (auto* each : {&map, &other}) {
             each->exact = (flags & 2) != 0;
             each->check_promises = true;
-            each->log = [this](std::string_view) { note("fault"); };
+            each->log = [this](std::string_view, std::string_view) { note("fault"); };
         }
     }
     ~world();

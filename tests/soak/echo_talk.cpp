@@ -65,7 +65,7 @@ private:
     /// line are seen.
     void add_lines(std::uint64_t client, std::size_t bytes, dice& choose) {
         text_.reserve(bytes + 1100);
-        const auto longest = choose.one_in(8) ? std::size_t{70'000} : std::size_t{1'000};
+        const auto longest = bytes > 10'000'000 || choose.one_in(8) ? 70'000UL : 1'000UL;
         for (std::size_t number = 0; text_.size() < bytes; ++number) {
             const auto length = std::min(choose.small_or_large(longest), bytes - text_.size());
             text_ += std::to_string(client) + " " + std::to_string(number) + " ";

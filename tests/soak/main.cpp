@@ -169,11 +169,13 @@ private:
             else touch(ready[i].data.u64, [&](client& who) { return who.serve(ready[i].events); });
         }
         const auto now = clock::now();
-        if (now - ticked_ < 20ms) return;
+        const auto since_last = now - ticked_;
+        if (since_last < 20ms) return;
         ticked_ = now;
-        tick(now);
-        const bool nothing_happens = count == 0 && server_sleeps();
+        // If this program waited for a processor, it has not seen what happened meanwhile.
+        const bool nothing_happens = count == 0 && since_last < 1s && server_sleeps();
         if (!nothing_happens) awake_ = now;
+        tick(now);
     }
 
     /// On a busy machine a server may wait long for a processor: then it does not sleep.

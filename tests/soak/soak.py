@@ -45,6 +45,11 @@ def make_site(folder):
         (folder / ("%d.bin" % size)).write_bytes(random.Random(size).randbytes(size))
 
 
+def heed_sigint():
+    """A shell starts what runs in the background with SIGINT ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Failure(RuntimeError):
     pass
 
@@ -82,7 +87,7 @@ class Subject:
                        "ASAN_OPTIONS": options, "UBSAN_OPTIONS": options + ":print_stacktrace=1"}
         command = [str(programs / command[0])] + [word.format(site=site) for word in command[1:]]
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=self.output,
-                                        pass_fds=[heap_end], env=environment)
+                                        pass_fds=[heap_end], env=environment, preexec_fn=heed_sigint)
         os.close(stdout)
         os.close(heap_end)
         self.port = self.wait_for_port()

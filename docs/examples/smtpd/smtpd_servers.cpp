@@ -108,7 +108,7 @@ std::string PureProxy::process_message(const address& peer, const std::string& m
     // The new header goes behind the last header.
     lines.insert(std::find(lines.begin(), lines.end(), ""), "X-Peer: " + peer.host());
     const auto refused = _deliver(mailfrom, rcpttos, py::join(NEWLINE, lines));
-    print(*DEBUGSTREAM, "we got some refusals:", py::repr(refused));
+    print(*DEBUGSTREAM, "we got some refusals:", py::repr_of(refused));
     return "";
 }
 
