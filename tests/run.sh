@@ -157,7 +157,7 @@ case $what in
     # intercept select(2): the test that is left out would wait for ever.
     export TSAN_OPTIONS=halt_on_error=1
     run_tests build-tsan --timeout-multiplier 5 --test-args='-tce=poller:?EINTR?does?not?end?a?wait?without?a?time-out' \
-        --suite test_channel_map --suite test_asyncore --suite test_asynchat --suite test_poller \
+        --suite test_additions --suite test_channel_map --suite test_asyncore --suite test_asynchat --suite test_poller \
         --suite test_platform
     ;;
 --hooks)

@@ -16,7 +16,7 @@ using std::chrono::nanoseconds;
 struct timer::call {
     timers* in;  // null: it is not scheduled
     timers_of* owner;
-    timers::due_time due;
+    timers::queue::iterator place;
     nanoseconds delay;
     bool repeats;
     std::function<void()> target;
@@ -76,9 +76,10 @@ timer timers::schedule(platform::timeout delay, std::function<void()> target, bo
                        timers_of* owner) {
     if (!target) throw std::invalid_argument("a call needs a function");
     const auto time = duration_of(delay);
-    const auto made = std::make_shared<call>(
-        call{this, owner, {now_() + time, ++serial_}, time, repeats, std::move(target)});
-    queue_.emplace(made->due, made);
+    const auto made =
+        std::make_shared<call>(call{this, owner, queue_.end(), time, repeats, std::move(target)});
+    const due_time due{now_() + time, ++serial_};
+    made->place = queue_.emplace_hint(queue_.end(), due, made);  // often it is the last
     try {
         if (owner) owner->calls_.insert(made.get());
         enter();
@@ -90,13 +91,14 @@ timer timers::schedule(platform::timeout delay, std::function<void()> target, bo
 }
 
 void timers::move(call& scheduled, clock::time_point when) {
-    auto node = queue_.extract(scheduled.due);
-    scheduled.due = node.key() = {when, ++serial_};
-    queue_.insert(std::move(node));
+    auto node = queue_.extract(scheduled.place);
+    node.key() = {when, ++serial_};
+    scheduled.place = queue_.insert(queue_.end(), std::move(node));
 }
 
 void timers::end(call& scheduled) noexcept {
-    const auto node = queue_.extract(scheduled.due);  // its destructor is the user's: it comes last
+    // The destructor of the node is the user's, and comes last.
+    const auto node = queue_.extract(scheduled.place);
     scheduled.in = nullptr;
     if (scheduled.owner) scheduled.owner->calls_.erase(&scheduled);
     if (queue_.empty()) leave();
@@ -174,9 +176,9 @@ void timers::end_and_call(call& due) {
 timers::clock::time_point timers::next_time(const call& made) const {
     const auto now = now_();
     if (made.delay == nanoseconds::zero()) return now;
-    const auto missed =
-        std::max<nanoseconds>(now - made.due.when, nanoseconds::zero()) / made.delay;
-    return made.due.when + (missed + 1) * made.delay;
+    const auto when = made.place->first.when;
+    const auto missed = std::max<nanoseconds>(now - when, nanoseconds::zero()) / made.delay;
+    return when + (missed + 1) * made.delay;
 }
 
 void timers::handle_error() {

@@ -101,6 +101,7 @@ private:
         auto operator<=>(const due_time&) const = default;
     };
     using call = timer::call;
+    using queue = std::map<due_time, std::shared_ptr<call>>;
 
     timer schedule(platform::timeout delay, std::function<void()> target, bool repeats,
                    timers_of* owner);
@@ -115,7 +116,7 @@ private:
     channel_map& map_;
     std::function<clock::time_point()> now_;
     platform::socket always_writable_;  // it stands in the map, and is watched when a call is due
-    std::map<due_time, std::shared_ptr<call>> queue_;
+    queue queue_;
     std::uint64_t serial_ = 0;     // of the call that was scheduled last
     bool is_of_an_owner_ = false;  // the exception is one that a channel's handle_error() threw
 };
