@@ -174,7 +174,7 @@ private:
     std::nullopt_t no_connection_(int err);
     void check_for_spin_();
 
-    std::uint8_t failed_accepts_ = 0;    // in a row
+    std::uint8_t failed_accepts_ = 0;     // in a row
     std::uint16_t unhandled_writes_ = 0;  // while promises are checked
 };
 

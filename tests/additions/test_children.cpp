@@ -267,7 +267,7 @@ TEST_CASE("timeout: an exception of the hook is the child's, and the others get 
     all.accepted(3);
     all.listener->made[0]->throws = true;
     all.pass(60s);
-    for (const std::size_t i : {0, 1, 2}) CHECK_FALSE(all.is_open(i));
+    for (const std::size_t i : {0u, 1u, 2u}) CHECK_FALSE(all.is_open(i));
     CHECK(all.children.size() == 0);
 }
 

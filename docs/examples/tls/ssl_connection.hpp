@@ -47,9 +47,9 @@ public:
     /// How long the handshake may take.
     std::chrono::milliseconds handshake_timeout_{60'000};
 
-    /// Has everything that is sent from now on encrypted.  What an async_chat has queued before goes out first, as the
-    /// reply to STARTTLS must.  What it has received in the clear and not yet parsed is dropped: a man in the middle
-    /// may have put it there.
+    /// Has everything that is sent from now on encrypted.  What an async_chat has queued before goes out in the clear
+    /// first, as the reply to STARTTLS must; before the connection is there, nothing does.  What the channel has
+    /// received and not yet parsed is dropped: a man in the middle may have put it there.
     ///
     /// It may be called in the constructor, in handle_connect(), between connect() and handle_connect(), and in any
     /// other hook.
@@ -148,10 +148,10 @@ private:
     template <class Call>
     void when_all_is_sent(Call call) {
         if constexpr (is_chat) {
-            if (!this->producer_fifo.empty())
+            if (this->connected && !this->producer_fifo.empty())
                 return this->push_with_producer(when_sent<Call>(std::move(call)));
         } else if constexpr (is_with_send) {
-            if (!this->out_buffer.empty())
+            if (this->connected && !this->out_buffer.empty())
                 throw std::logic_error(
                     "out_buffer has bytes that must be sent before TLS begins or ends");
         }
