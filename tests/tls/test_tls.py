@@ -56,7 +56,10 @@ def client_context(cert="server", version=None):
 
 
 def secure(sock, **how):
-    return client_context(**how).wrap_socket(sock, server_hostname="localhost")
+    """A session on the socket, in which an end without close_notify is an SSLEOFError."""
+    context = client_context(**how)
+    context.options &= ~getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)
+    return context.wrap_socket(sock, server_hostname="localhost", suppress_ragged_eofs=False)
 
 
 def exchange(sock, data):
@@ -78,20 +81,20 @@ class Lines:
     def __enter__(self):
         return self
 
-    def __exit__(self, error, *_):
-        if error:
-            self.process.kill()
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()  # with -quiet it does not end at the end of its input
         self.process.communicate()
 
     def say(self, data):
         self.process.stdin.write(data)
         self.process.stdin.flush()
 
-    def find(self, line):
+    def find(self, line, stream="stdout"):
         """Reads up to that line."""
-        while (got := self.process.stdout.readline()).rstrip(b"\r\n") != line:
+        while (got := getattr(self.process, stream).readline()).rstrip(b"\r\n") != line:
             if not got:
-                raise AssertionError("no line %r; errors: %r" % (line, self.process.stderr.read()))
+                raise AssertionError("no line %r" % line)
 
     def end(self):
         """Closes standard input, and returns the exit status and what was printed since."""
@@ -115,9 +118,9 @@ class Echo(unittest.TestCase):
                 client.say(b"one\n")
                 client.find(b"one")
                 client.say(command)
+                client.find(b"KEYUPDATE", "stderr")
                 client.say(b"two\n")
-                client.find(b"KEYUPDATE")  # on standard error in some versions
-        self.assertTrue(True)
+                client.find(b"two")
 
     def test_openssl_may_not_renegotiate(self):
         with server("tls_echo") as there:
@@ -199,15 +202,14 @@ class Echo(unittest.TestCase):
                 self.assertEqual(exchange(tls, b"line\n"), b"line\n")
 
     def test_the_server_says_close_notify(self):
-        """A client that half-closes at once is told of the end, and no end of file comes before."""
-        with server("tls_echo") as there:
-            with secure(there.connect()) as tls:
-                tls.sendall(b"x" * 100000 + b"\n")
-                there.stop()  # close_all()
-                data = b""
-                with contextlib.suppress(ConnectionError):
-                    while piece := tls.recv(65536):  # an SSLEOFError if close_notify is missing
-                        data += piece
+        with server("tls_echo") as there, secure(there.connect()) as tls:
+            self.assertEqual(exchange(tls, b"line\n"), b"line\n")
+            there.stop()
+            self.assertEqual(tls.recv(10), b"")
+        with server("tls_echo") as there, secure(there.connect()) as tls:
+            self.assertEqual(exchange(tls, b"line\n"), b"line\n")
+            there.process.kill()
+            self.assertRaises(ssl.SSLEOFError, tls.recv, 10)
 
     def test_the_client_does_not_trust_the_server(self):
         with server("tls_echo") as there:
@@ -264,7 +266,8 @@ class StartTLS(unittest.TestCase):
     def test_commands_behind_starttls(self):
         with server("starttls") as there, there.connect() as sock:
             sock.sendall(b"STARTTLS\r\nNOOP\r\n")
-            self.assertEqual(read_exactly(sock, 38), b"220 example.org ESMTP\r\n220 Go ahead\r\n"[:38])
+            replies = b"220 example.org ESMTP\r\n220 Go ahead\r\n"
+            self.assertEqual(read_exactly(sock, len(replies)), replies)
             there.out.find("^error: 6 bytes came before TLS began")
             with secure(sock) as tls:
                 tls.sendall(b"EHLO x\r\n")
@@ -279,7 +282,8 @@ class StartTLS(unittest.TestCase):
                     data += sock.recv(1)
                 tls = secure(sock)
                 tls.sendall(b"NOOP\r\nCCC\r\n")
-                self.assertEqual(read_exactly(tls, 36), b"250 secure\r\n200 Back to plain text\r\n"[:36])
+                replies = b"250 secure\r\n200 Back to plain text\r\n"
+                self.assertEqual(read_exactly(tls, len(replies)), replies)
                 sock = tls.unwrap()
                 sock.sendall(b"NOOP\r\n")
                 self.assertEqual(read_exactly(sock, 11), b"250 plain\r\n")
@@ -316,7 +320,7 @@ class HTTPSServer(unittest.TestCase):
             self.assertEqual(self.curl(self.url, cafile="other").returncode, 60)
             self.assertEqual(self.curl("--connect-to", "::127.0.0.1:", "https://other.example:%s/" %
                                        self.url.rsplit(":", 1)[1].rstrip("/")).returncode, 60)
-            self.assertEqual(self.curl(self.url.replace("https", "http") + "x").returncode, 52)  # an empty reply
+            self.assertNotEqual(self.curl(self.url.replace("https", "http")).returncode, 0)
 
     def test_openssl_hears_the_end(self):
         """The answer of HTTP/1.0 ends with the connection: close_notify tells a complete one from a part."""
@@ -353,10 +357,10 @@ class HTTPSClient(unittest.TestCase):
         def serve():
             sock, _ = listener.accept()
             with sock, contextlib.suppress(ssl.SSLError):
-                tls = context.wrap_socket(sock, server_side=True)
-                self.heard.update(request=tls.recv(1000), alpn=tls.selected_alpn_protocol())
-                tls.sendall(answer)
-                end(tls)
+                with context.wrap_socket(sock, server_side=True) as tls:
+                    self.heard.update(request=tls.recv(1000), alpn=tls.selected_alpn_protocol())
+                    tls.sendall(answer)
+                    end(tls)
 
         with socket.create_server(("127.0.0.1", 0)) as listener:
             thread = threading.Thread(target=serve)
@@ -367,7 +371,7 @@ class HTTPSClient(unittest.TestCase):
     def test_a_clean_end(self):
         answer = b"HTTP/1.0 200 OK\r\n\r\n" + os.urandom(1 << 20)
         for version in ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3:
-            with self.subTest(version), self.cpython(answer, lambda tls: tls.unwrap(), version) as port:
+            with self.subTest(version), self.cpython(answer, lambda tls: tls.unwrap().close(), version) as port:
                 done = client("/path", port)
                 self.assertEqual((done.returncode, done.stderr), (0, b""))
                 self.assertTrue(done.stdout == answer)
