@@ -82,7 +82,7 @@ void async_chat::handle_read() {
     const auto left_over = ac_in_buffer.size();
     block.append_to(ac_in_buffer, count);
     parse_(left_over, still_here);
-    if (still_here && coalesce_ && !parsing_ && !producer_fifo.empty()) send_or_wait_();
+    if (still_here && coalesce_ && !parsing_ && !producer_fifo.empty()) more_to_send_();
     if (still_here) release_idle_memory_();
 }
 
@@ -108,10 +108,15 @@ inline void async_chat::release_idle_memory_() {
     if (producer_fifo.empty()) producer_fifo.clear();
 }
 
+inline void async_chat::collect_(std::string_view data) {
+    if (_map->check_promises) collect_copy_(data);
+    else collect_incoming_data(data);
+}
+
 // Each of the next three delivers a message or a part of one, and returns whether parsing goes on.
 
 inline bool async_chat::collect_all_(std::string_view data, const alive& still_here) {
-    collect_incoming_data(data);
+    collect_(data);
     if (!still_here) return false;
     ac_in_buffer.release();
     return true;
@@ -128,7 +133,7 @@ inline bool async_chat::collect_number_(std::string_view data, std::ptrdiff_t n,
         return true;
     }
     // n is negative if a hook set a number smaller than the bytes that it had just been given.
-    collect_incoming_data(data.substr(0, slice_length(n, data.size())));
+    collect_(data.substr(0, slice_length(n, data.size())));
     if (!still_here) return false;
     ac_in_buffer.consume(slice_length(n, ac_in_buffer.size()));
     terminator = 0;
@@ -143,7 +148,7 @@ inline bool async_chat::collect_until_(std::string_view data, terminator_t& want
                                        std::size_t left_over, const alive& still_here) {
     const auto terminator_len = wanted.delimiter().size();  // before a hook replaces `wanted`
     const auto [index, whole] = wanted.find_in(data, left_over);
-    if (index > 0) collect_incoming_data(data.substr(0, index));  // empty parts are not reported
+    if (index > 0) collect_(data.substr(0, index));  // empty parts are not reported
     if (!still_here) return false;
     if (whole) {
         ac_in_buffer.consume(index + terminator_len);
@@ -177,7 +182,7 @@ void async_chat::push(std::string_view data) {
         producer_fifo.append_bytes(data);
     }
     queued_at_most_ += data.size();
-    send_or_wait_();
+    more_to_send_();
 }
 
 /// Adds to the last bytes of the queue, so that one send() takes both.
@@ -191,16 +196,17 @@ inline void async_chat::join_last_(std::string_view data) {
 void async_chat::push_with_producer(std::shared_ptr<producer> source) {
     if (source) producer_fifo.append(std::move(source));
     else producer_fifo.append(none);
-    send_or_wait_();
+    more_to_send_();
 }
 
 void async_chat::push_with_producer(std::string_view data) {
     producer_fifo.append_bytes(data);
     queued_at_most_ += data.size();
-    send_or_wait_();
+    more_to_send_();
 }
 
-inline void async_chat::send_or_wait_() {
+void async_chat::more_to_send_() {
+    waiting_ = false;
     if (send_later_ || (coalesce_ && parsing_)) interest_changed_();
     else send_within_limit_();
 }
@@ -210,8 +216,14 @@ inline void async_chat::send_within_limit_() {
     send_and_count_();
 }
 
+inline bool async_chat::waits_for_producer_() {
+    return waiting_ && std::holds_alternative<std::shared_ptr<producer>>(producer_fifo.front());
+}
+
 bool async_chat::readable() { return true; }
-bool async_chat::writable() { return !producer_fifo.empty() || !connected; }
+bool async_chat::writable() {
+    return !connected || (!producer_fifo.empty() && !waits_for_producer_());
+}
 
 void async_chat::close_when_done() {
     producer_fifo.append(none);
@@ -221,6 +233,7 @@ void async_chat::close_when_done() {
 void async_chat::initiate_send() {
     const alive still_here(*this);
     interest_changed_();
+    waiting_ = false;
     while (still_here && !producer_fifo.empty() && connected) {
         auto& first = producer_fifo.front();
         if (std::holds_alternative<none_t>(first)) {
@@ -232,7 +245,8 @@ void async_chat::initiate_send() {
             send_first_(held_bytes(*bytes), still_here);
             break;
         }
-        ask_first_producer_(still_here);
+        const bool goes_on = ask_first_producer_(still_here);
+        if (!goes_on) return;
     }
     if (still_here && !parsing_ && producer_fifo.empty()) producer_fifo.clear();
 }
@@ -240,17 +254,20 @@ void async_chat::initiate_send() {
 /// Puts the next bytes of the producer at the front of the queue before it, or takes the producer
 /// out if it has no more.  Its destructor, at the end of this call, is the user's: it may destroy
 /// the channel.
-inline void async_chat::ask_first_producer_(const alive& still_here) {
+/// Returns: whether the queue goes on: the producer is done, or has made bytes.
+inline bool async_chat::ask_first_producer_(const alive& still_here) {
     const auto first = std::get<std::shared_ptr<producer>>(producer_fifo.front());
     auto data = first->more();
-    if (!still_here) return;
+    if (!still_here) return false;
     if (data.empty()) {
-        if (!producer_fifo.empty()) producer_fifo.del_first();
-        return;
+        waiting_ = first->not_done_yet_();
+        if (!waiting_ && !producer_fifo.empty()) producer_fifo.del_first();
+        return !waiting_;
     }
     byte_buffer bytes;
     bytes.adopt(std::move(data));
     producer_fifo.appendleft(std::move(bytes));
+    return true;
 }
 
 /// Sends some of the bytes at the front of the queue.  An override of send(), or a handle_close(),

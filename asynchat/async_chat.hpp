@@ -45,6 +45,7 @@ public:
 private:
     std::uint8_t in_vain_ = 0;  // events in a row that found nothing to read, or no room to send
     bool parsing_ = false;      // whether a push() waits for the end of the read, if coalesce_
+    bool waiting_ = false;  // for more_to_send_(): the first producer is not done, and has nothing
 
 public:
     std::uint32_t ac_in_buffer_size = default_ac_in_buffer_size;    // most bytes in one recv()
@@ -97,9 +98,12 @@ public:
     /// Hazard: if the peer is gone, handle_close() runs inside this call.  A loop that pushes to all
     /// sessions walks over a copy of its list of sessions, or each session has send_later_ set.
     virtual void push(std::string_view data);
-    void push(std::nullptr_t) = delete;  // nor push(0): std::string_view would read from there
+    void push(std::nullptr_t) = delete;            // push("0")?  close_when_done()?
+    void push(const char*, std::size_t) = delete;  // push({data, size})
     /// Queues a producer, and calls initiate_send() as push() does.  A null pointer means: close the
     /// channel here.
+    ///
+    /// While a producer is not_done_yet_(), and has no bytes, the queue waits for more_to_send_().
     virtual void push_with_producer(std::shared_ptr<producer> source);
     template <std::derived_from<producer> Producer>
     void push_with_producer(Producer source) {
@@ -107,7 +111,10 @@ public:
             std::shared_ptr<producer>(std::make_shared<Producer>(std::move(source))));
     }
     /// Bytes are a producer too: queues a copy of `data` in one piece.
-    void push_with_producer(std::string_view data);
+    virtual void push_with_producer(std::string_view data);
+    /// Sends, or waits, as push() does when it has queued something.  What gave bytes to a producer that
+    /// was not_done_yet_(), or what ended it, calls it.
+    void more_to_send_();
 
     bool readable() override;
     bool writable() override;
@@ -124,6 +131,9 @@ public:
     /// Forgets what was received and what is queued.  Meant for emergencies.
     virtual void discard_buffers();
 
+    template <class T>
+    static consteval auto hidden_in_();
+
 private:
     /// How many bytes were pushed since the queue was counted, and what that count was.
     std::size_t queued_at_most_ = 0;
@@ -131,16 +141,18 @@ private:
     using alive = asyncore::alive;
     void release_idle_memory_();
     void rest_if_in_vain_();
+    void collect_copy_(std::string_view data);
+    void collect_(std::string_view data);
     void parse_(std::size_t left_over, const alive& still_here);
     bool collect_all_(std::string_view data, const alive& still_here);
     bool collect_number_(std::string_view data, std::ptrdiff_t n, const alive& still_here);
     bool collect_until_(std::string_view data, terminator_t& wanted, std::size_t left_over,
                         const alive& still_here);
     void join_last_(std::string_view data);
-    void send_or_wait_();
+    bool waits_for_producer_();
     void send_within_limit_();
     void send_and_count_();
-    void ask_first_producer_(const alive& still_here);
+    bool ask_first_producer_(const alive& still_here);
     void send_first_(const asyncore::held_bytes& first, const alive& still_here);
 };
 
@@ -148,3 +160,5 @@ private:
 
 template <>
 inline constexpr bool asyncore::predicates_follow_state<asynchat::async_chat> = true;
+
+#include <asynchat/hidden_members.hpp>

@@ -1,6 +1,10 @@
-// What async_chat does about a peer that does not read, or that sends nothing more.  Python does nothing
-// about either.
+// What async_chat does about a peer that does not read, or that sends nothing more, and about a hook that
+// keeps a view.  Python has none of these.
 #include <asynchat/async_chat.hpp>
+
+#include <asyncore/platform/descriptor.hpp>
+
+#include <vector>
 
 namespace asynchat {
 
@@ -8,8 +12,19 @@ namespace asynchat {
 /// of which the channel sees nothing yet: the parts of a TLS record.
 void async_chat::rest_if_in_vain_() {
     if (in_vain_ < 10 || _map->exact || socket.layer()) return;
+    if (!connected && !connecting && asyncore::platform::has_peer(_fileno)) {
+        connected = true;  // getpeername(2) failed when the channel got its socket
+        return;
+    }
     in_vain_ = 10;  // the next one is enough
     _map->rest(_fileno);
+}
+
+/// Gives the hook a copy that ends with the call.  So AddressSanitizer names the line that uses a view
+/// of it later; the block that was read into lives on, and gets other bytes.
+void async_chat::collect_copy_(std::string_view data) {
+    const std::vector<char> copy(data.begin(), data.end());
+    collect_incoming_data({copy.data(), copy.size()});
 }
 
 void async_chat::send_and_count_() {

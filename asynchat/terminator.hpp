@@ -9,6 +9,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -30,10 +31,11 @@ class terminator_t {
 public:
     terminator_t() noexcept = default;
     terminator_t(none_t) noexcept {}
-    terminator_t(std::nullptr_t) = delete;  // Python's None is `none`
+    terminator_t(std::nullptr_t) = delete;  // Python's None is asynchat::none
     terminator_t(char) = delete;            // a delimiter of one byte is a string
     terminator_t(bool) = delete;
-    /// Throws: std::invalid_argument for a number that std::ptrdiff_t cannot hold.
+    /// Throws: std::invalid_argument for a number that std::ptrdiff_t cannot hold, and for a literal with
+    ///         a zero byte, which would end there: "\0"sv is right.
     template <std::integral Integer>
     terminator_t(Integer count) : value_(static_cast<std::ptrdiff_t>(count)) {
         if (!std::in_range<std::ptrdiff_t>(count))
@@ -41,9 +43,14 @@ public:
     }
     template <std::convertible_to<std::string_view> Bytes>
     terminator_t(const Bytes& delimiter) {
-        set(delimiter);
+        const std::string_view bytes(delimiter);
+        if constexpr (std::is_array_v<Bytes>)
+            if (bytes.size() + 1 < std::extent_v<Bytes>)
+                throw std::invalid_argument("a terminator with a zero byte: write \"...\"sv");
+        set(bytes);
     }
     terminator_t(const terminator_t& other);
+    // NOLINTNEXTLINE(bugprone-exception-escape): no alternative throws when it is moved.
     terminator_t(terminator_t&& other) noexcept : value_(std::exchange(other.value_, none)) {}
     terminator_t& operator=(terminator_t other) noexcept;
 

@@ -12,7 +12,7 @@ channel::~channel() {
 void channel::leave_maps_() noexcept {
     while (borrowings_ && !borrowings_->empty()) {
         const auto last = borrowings_->back();
-        last.map->erase(last.fd);  // which ends the borrowing
+        last.map->lose(last.fd);  // which ends the borrowing
     }
 }
 

@@ -1,15 +1,13 @@
 // What the loop calls: the least that a value of the socket map must be.
 #pragma once
 
+#include <asyncore/platform/socket.hpp>
+
 #include <memory>
 #include <utility>
 #include <vector>
 
 namespace asyncore {
-
-namespace platform {
-class stream;
-}
 
 class channel;
 
@@ -20,6 +18,8 @@ class channel_holder {
 public:
     virtual void set(int fd, channel& value) = 0;
     virtual bool erase(int fd) = 0;
+    /// The channel under `fd`, which this map borrows, is being destroyed.  Erases it.
+    virtual void lose(int fd) noexcept = 0;
 
 protected:
     channel_holder();
@@ -47,7 +47,7 @@ protected:
 class channel {
 public:
     channel();
-    channel(const channel&) = delete;
+    channel(const channel&) = delete;  // keep a std::shared_ptr, which spawn() returns
     channel& operator=(const channel&) = delete;
     virtual ~channel();
 
@@ -79,7 +79,7 @@ public:
     std::weak_ptr<channel> weak_from_this() const noexcept { return self_; }
 
     /// The stream that this channel reads and writes through, or null.
-    virtual platform::stream* stream_() { return nullptr; }
+    platform::stream* stream_() const noexcept { return socket_ ? socket_->layer() : nullptr; }
 
     /// Whether this channel tells `map` of changes, so that its promise counts for the entry `fd`.
     virtual bool reports_changes_to_(const channel_holder& map, int fd) const;
@@ -88,6 +88,8 @@ protected:
     /// Takes this channel out of the maps that borrow it.  The destructor of a class that owns the
     /// descriptor calls it, since an entry must go before its descriptor is closed.
     void leave_maps_() noexcept;
+    /// Has the loop ask the stream of this socket, which the channel owns.
+    void use_stream_of_(const platform::socket& own) noexcept { socket_ = &own; }
     void become_spawned_(const std::shared_ptr<channel>& self) noexcept;
 
 private:
@@ -106,6 +108,7 @@ private:
     std::shared_ptr<channel> spawned_self_();
     void become_owned_();
 
+    const platform::socket* socket_ = nullptr;
     std::unique_ptr<std::vector<borrowing>> borrowings_;  // null for most channels
 
     // Lifetime of a channel that spawn() made; see spawned.hpp.

@@ -2,6 +2,7 @@
 #include <asyncore/spawned.hpp>
 
 #include <atomic>
+#include <exception>
 #include <stdexcept>
 
 namespace asyncore {
@@ -88,6 +89,20 @@ bool channel_map::erase(int fd) {
     return true;
 }
 
+bool channel_map::was_never_asked(place at) const noexcept {
+    return ask_once_.contains(at) && !ask_always_.contains(at) &&
+           entries_[at].wanted == events::none;
+}
+
+void channel_map::lose(int fd) noexcept {
+    const auto at = place_of(fd);
+    const bool in_a_hook = turns_ > 0 && std::uncaught_exceptions() == 0;
+    if (check_promises && in_a_hook && at != no_place && was_never_asked(at))
+        report(fault::lost, "a channel was destroyed in the turn that made it",
+               "spawn() makes a channel that its map keeps");
+    erase(fd);
+}
+
 void channel_map::clear() {
     for (const auto& each : entries_)
         if (each.value) erase(each.fd);
@@ -98,6 +113,7 @@ void channel_map::reference::operator=(channel* value) {
     map_.set(fd_, *value);
 }
 
+// NOLINTNEXTLINE(bugprone-exception-escape): see the declaration.
 void channel_map::swap(channel_map& other) {
     const auto mine = items(), theirs = other.items();
     clear();
@@ -158,6 +174,14 @@ platform::poller& channel_map::poller() {
 /// Makes a poller that watches what the last one watched.
 void channel_map::renew_poller() {
     auto made = platform::make_poller(mechanism_);
+    // The new poller may get the number of a descriptor that was closed behind its channel.  Nothing
+    // would tell of that any more, so the poller gets another number.
+    std::vector<std::unique_ptr<platform::poller>> misplaced;
+    while (made->fileno() >= 0 && contains(made->fileno())) {
+        misplaced.push_back(std::move(made));
+        made = platform::make_poller(mechanism_);
+    }
+    misplaced.clear();
     if (interrupt_ >= 0) made->watch(interrupt_, events::read);
     poller_ = std::move(made);
     forks_ = platform::fork_count();

@@ -21,8 +21,8 @@
 namespace asyncore {
 
 /// What can go wrong without one channel to blame, and what makes a listener rest.
-enum class fault { wait, watch, accept, descriptors };
-inline constexpr std::size_t faults = 4;
+enum class fault { wait, watch, accept, descriptors, lost };
+inline constexpr std::size_t faults = 5;
 
 /// A dict of channels.  Edit it as you like, from hooks too: the next turn sees it.  One thread
 /// uses a map at a time; the rule for threads is a loop for each, on a map of its own.
@@ -54,7 +54,10 @@ public:
     /// Throws: std::invalid_argument for a descriptor less than -1 or over 16 million.
     void set(int fd, channel& value) override;
     bool erase(int fd) override;
+    /// With ASYNCORE_CHECK it logs a channel that a hook made and lost at once, which spawn() would keep.
+    void lose(int fd) noexcept override;
     void clear();
+    // NOLINTNEXTLINE(bugprone-exception-escape): this swap() asks for memory, so it may throw.
     void swap(channel_map& other);
     void update(const channel_map& other);
     std::vector<int> keys() const;
@@ -89,9 +92,13 @@ public:
     /// Whether this map does exactly what Python does, also where that ends a server.  The default is
     /// whether the environment has ASYNCORE_EXACT, and it is not 0.
     bool exact = asked_to_be_exact();
-    /// Gets a line about each fault that no channel can report, at most one a second for each cause.
-    /// The default prints it to standard output, as dispatcher::log_info() does.
-    std::function<void(std::string_view line)> log = log_fault;
+    /// Gets every line of this map, with its type: what log() of a dispatcher says ("log"), what its
+    /// log_info() says, and each fault that no channel can report ("error"; at most one a second for
+    /// each cause).  The default prints as Python does: "log" to standard error, all else to standard
+    /// output.  An empty function drops every line.
+    std::function<void(std::string_view message, std::string_view type)> log = print;
+    /// Calls `log`.  Differs: D21 - what `log` throws goes no further.
+    void log_info(std::string_view message, std::string_view type = "error") const;
     /// Has the turn stop to wait at `when`, ask the channels anew (those that rest, those that changed and
     /// those that are asked in every turn), and go on to wait.
     void wake_at(clock::time_point when) noexcept { deadline_ = std::min(deadline_, when); }
@@ -136,6 +143,7 @@ private:
     static constexpr int no_descriptor = -2;
 
     place place_of(int fd) const noexcept;
+    bool was_never_asked(place at) const noexcept;
     void put(entry& where, channel& value);
     void empty_out(entry& left) noexcept;
     void squeeze();
@@ -144,7 +152,7 @@ private:
     void renew_poller();
     void report(fault what, const char* text, const char* why) noexcept;
     static bool asked_to_be_exact();
-    static void log_fault(std::string_view line);
+    static void print(std::string_view message, std::string_view type);
 
     // The dict.
     std::vector<entry> entries_;  // in the order of the map, erased entries between

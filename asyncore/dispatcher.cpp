@@ -5,10 +5,8 @@
 #include <asyncore/errors.hpp>
 #include <asyncore/platform/descriptor.hpp>
 #include <asyncore/platform/descriptor_reserve.hpp>
-#include <asyncore/platform/sigpipe.hpp>
 
 #include <cstdint>
-#include <iostream>
 #include <sstream>
 #include <typeinfo>
 
@@ -16,7 +14,7 @@ namespace asyncore {
 
 using platform::would_block;
 
-dispatcher::dispatcher(channel_map* map) : _map(&map_or_default(map)) {}
+dispatcher::dispatcher(channel_map* map) : _map(&map_or_default(map)) { use_stream_of_(socket); }
 
 dispatcher::dispatcher(socket_t sock, channel_map* map) : dispatcher(map) {
     init(std::move(sock), map);
@@ -162,6 +160,7 @@ std::size_t dispatcher::recv(std::span<char> buffer) {
     const alive still_here(*this);
     try {
         const auto [count, err] = socket.recv(buffer);
+        if (would_block(err) && socket.layer() && socket.layer()->guessed()) return 0;
         if (err != 0) throw platform::os_error(err, "recv");
         // A closed connection is readable and has no data.  As in Python this call stands in the
         // try block: when handle_close() throws such an error itself, it is called again.
@@ -195,15 +194,11 @@ void dispatcher::close() {
     }
 }
 
-void dispatcher::log(std::string_view message) {
-    const platform::no_sigpipe guard;
-    std::cerr << "log: " << message << std::endl;
-}
+void dispatcher::log(std::string_view message) { _map->log_info(message, "log"); }
 
 void dispatcher::log_info(std::string_view message, std::string_view type) {
     if (ignore_log_types.contains(type)) return;
-    const platform::no_sigpipe guard;
-    std::cout << type << ": " << message << std::endl;
+    _map->log_info(message, type);
 }
 
 void dispatcher::handle_read_event() {

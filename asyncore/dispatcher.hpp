@@ -64,6 +64,9 @@ public:
     /// complete.
     explicit dispatcher(socket_t sock, channel_map* map = nullptr);
 
+    dispatcher(socket_t, channel_map&) = delete;  // a map is given as a pointer: &map
+    explicit dispatcher(channel_map&) = delete;   // a map is given as a pointer: &map
+
     /// What Python's __init__ does, overrides included: takes the socket over, makes it
     /// non-blocking, enters the map, sets `connected` and `addr`.  May be called again, to begin anew
     /// with another connection.
@@ -95,9 +98,11 @@ public:
     /// Differs: D34 - for IPv4 and IPv6, a number from 1 to 127 asks for the longest queue.
     virtual void listen(int num);
     virtual void bind(const address& addr);
+    void bind(const auto&, auto) = delete;  // bind({host, port})
     /// Ends in handle_connect(), at once or later, or in handle_error().
     /// Differs: D27 - if it throws, the channel is not connecting.
     virtual void connect(const address& address);
+    void connect(const auto&, auto) = delete;  // connect({host, port})
     /// Returns: nothing if no connection waits any more.
     /// Differs: D13 - returns nothing when the process has no descriptor left, and for a connection
     ///          that failed before it was accepted.  Python throws, and so closes the listener.
@@ -116,9 +121,12 @@ public:
     /// Leaves the map and closes the socket.  Never destroys; may be called again.
     void close() override;
 
-    /// Writes to standard error, for hits.  Differs: D21 - never throws.
+    // Both go to `log` of the map, which writes to standard error, or standard output.  Differs: D21 -
+    // neither throws.
+
+    /// For hits.
     virtual void log(std::string_view message);
-    /// Writes to standard output, unless `ignore_log_types` names the type.  Never throws.
+    /// Drops the message if `ignore_log_types` names the type.
     virtual void log_info(std::string_view message, std::string_view type = "info");
 
     // What the loop calls.  Each of these calls a hook below.
@@ -137,7 +145,7 @@ public:
     virtual void handle_expt();
     virtual void handle_read();
     /// Hazard: unless writable() is overridden too, the loop never waits.  With ASYNCORE_CHECK=1 this
-    /// method throws a std::logic_error that says so, after 100 calls.
+    /// method throws a std::logic_error that says so, after 1,000 calls.
     virtual void handle_write();
     virtual void handle_connect();
     /// Accepts one connection and calls handle_accepted().  Differs: D32 - what this method throws
@@ -154,7 +162,10 @@ public:
     /// another channel by hand; see asked_every_turn_.
     void interest_changed_() { _map->interest_changed(_fileno); }
     bool reports_changes_to_(const channel_holder& map, int fd) const override;
-    platform::stream* stream_() override { return socket.layer(); }
+
+    /// spawn() refuses a class that hides a member of this class; see hidden_members.hpp.
+    template <class T>
+    static consteval auto hidden_in_();
 
 private:
     bool exact_() const noexcept { return _map->exact; }
@@ -163,8 +174,8 @@ private:
     std::nullopt_t no_connection_(int err);
     void check_for_spin_();
 
-    std::uint8_t failed_accepts_ = 0;    // in a row
-    std::uint8_t unhandled_writes_ = 0;  // while promises are checked
+    std::uint8_t failed_accepts_ = 0;     // in a row
+    std::uint16_t unhandled_writes_ = 0;  // while promises are checked
 };
 
 template <>

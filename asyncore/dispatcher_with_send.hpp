@@ -27,9 +27,14 @@ public:
     /// Appends a copy of `data` to out_buffer, and sends once.
     /// Returns: the number of bytes in `data`.  Differs: D6 - Python returns None.
     std::size_t send(std::string_view data) override;
+
+    template <class T>
+    static consteval auto hidden_in_();
 };
 
 template <>
 inline constexpr bool predicates_follow_state<dispatcher_with_send> = true;
 
 }  // namespace asyncore
+
+#include <asyncore/hidden_members.hpp>

@@ -31,6 +31,7 @@ public:
     /// Throws: std::system_error if the descriptor was closed behind its back.
     void close() override;
     int fileno() const noexcept override { return fd; }
+    std::size_t pending() override { return 0; }
     bool raises_sigpipe() const noexcept override { return false; }
 };
 

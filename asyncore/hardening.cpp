@@ -11,6 +11,7 @@
 #include <asyncore/platform/descriptor.hpp>
 #include <asyncore/platform/descriptor_reserve.hpp>
 #include <asyncore/platform/sigpipe.hpp>
+#include <asyncore/platform/socket.hpp>
 
 #include <iostream>
 #include <thread>
@@ -27,9 +28,17 @@ bool channel_map::asked_to_be_exact() {
     return value && std::string_view(value) != "0";
 }
 
-void channel_map::log_fault(std::string_view line) {
+void channel_map::print(std::string_view message, std::string_view type) {
     const platform::no_sigpipe guard;
-    std::cout << "error: " << line << std::endl;
+    (type == "log" ? std::cerr : std::cout) << type << ": " << message << std::endl;
+}
+
+void channel_map::log_info(std::string_view message, std::string_view type) const {
+    try {
+        if (log) log(message, type);
+    } catch (...) {
+        if (_reraised_exception()) throw;
+    }
 }
 
 bool channel_map::may_log(fault what) noexcept {
@@ -44,7 +53,7 @@ bool channel_map::may_log(fault what) noexcept {
 void channel_map::report(fault what, const char* text, const char* why) noexcept {
     if (!may_log(what)) return;
     try {
-        log(std::string(text) + ": " + why);
+        log_info(std::string(text) + ": " + why);
     } catch (...) {
         return;
     }
@@ -97,11 +106,13 @@ void turn::settle_urgent(const event& each) {
     ask(each.at);
 }
 
-std::size_t turn::unread(const event& each) const {
-    if (map_.exact || !stands(each)) return 0;
+turn::progress turn::progress_of(const event& each) const {
+    if (map_.exact || !stands(each)) return {};
     const auto& entry = map_.entries_[each.at];
     auto* const layer = entry.value->stream_();
-    return platform::unread_bytes(entry.fd) + (layer ? layer->pending() : 0);
+    const auto unread = platform::unread_bytes(entry.fd);
+    if (!layer) return {unread};
+    return {unread + layer->pending(), layer->received()};
 }
 
 /// Sleeps until something is reported or `limit` has passed.  At the map's deadline it asks the channels
@@ -208,7 +219,7 @@ std::nullopt_t dispatcher::no_connection_(int err) {
 
 void dispatcher::check_for_spin_() {
     ++unhandled_writes_;
-    if (unhandled_writes_ < 100) return;
+    if (unhandled_writes_ < 1000) return;
     unhandled_writes_ = 0;
     throw std::logic_error(type_name(typeid(*this)) +
                            ": writable() says true and handle_write() is not overridden, so the "

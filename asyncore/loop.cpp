@@ -98,9 +98,11 @@ void select_turn(platform::timeout timeout, channel_map& map) {
 /// readwrite().  Differs: D31 - a hang-up does not end a channel while its hooks read what came before.
 void read_to_the_end(channel& obj, const turn::event& each, const turn& this_turn) {
     const bool may_lose = any(each.found & events::read) && any(each.found & closing_events);
-    const auto before = may_lose ? this_turn.unread(each) : 0;
+    const auto before = may_lose ? this_turn.progress_of(each) : turn::progress();
     readwrite_until(obj, each.found, [&] {
-        return before == 0 || !this_turn.stands(each) || this_turn.unread(each) >= before;
+        if (before.unread == 0 || !this_turn.stands(each)) return true;
+        const auto now = this_turn.progress_of(each);
+        return now.unread >= before.unread && now.received == before.received;
     });
 }
 

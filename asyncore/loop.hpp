@@ -54,6 +54,8 @@ inline void loop(const loop_arguments& given) {
     loop(given.timeout, given.use_poll, given.map, given.count);
 }
 
+void loop(platform::timeout, bool, channel_map&, ...) = delete;  // loop({.map = &map})
+
 /// Calls close() of every channel, and clears the map.  An error of close() leaves close_all(),
 /// except EBADF, or any error with `ignore_all`.  ExitNow always leaves.
 void close_all(channel_map* map = nullptr, bool ignore_all = false);

@@ -71,6 +71,38 @@ public:
     }
 };
 
+template <class T>
+consteval auto hidden_member() {
+    if constexpr (requires { T::template hidden_in_<T>(); }) return T::template hidden_in_<T>();
+    else return nullptr;
+}
+
+template <class T>
+concept no_channel = !std::derived_from<T, channel>;
+template <class T>
+concept abstract_channel = std::derived_from<T, channel> && std::is_abstract_v<T>;
+template <class T>
+concept hiding_channel =
+    std::derived_from<T, channel> && !std::is_null_pointer_v<decltype(hidden_member<T>())>;
+template <class T>
+concept plain_channel = !no_channel<T> && !abstract_channel<T> && !hiding_channel<T>;
+template <class T, class... Arguments>
+concept not_made_from = plain_channel<T> && !std::is_constructible_v<T, Arguments...>;
+
+// What spawn() refuses.  A compiler names the line of the call, and shows one of the deleted lines.
+template <no_channel T, class... Arguments>
+void spawn(Arguments&&...) = delete;  // T is no channel, or derives from it without `public`
+template <abstract_channel T, class... Arguments>
+void spawn(Arguments&&...) = delete;  // T lacks a method: channel.hpp has `= 0` at each of eight
+template <hiding_channel T, auto hidden = hidden_member<T>(), class... Arguments>
+void spawn(Arguments&&...) = delete;  // T has a member of the same name as `hidden`: rename it
+template <class T, class... Arguments>
+requires not_made_from<T, Arguments...>
+void spawn(Arguments&&...) = delete;  // std::move(sock)?  using dispatcher::dispatcher?  public?
+template <class T>
+requires std::derived_from<std::remove_cvref_t<T>, channel>
+void spawn(T&&) = delete;  // spawn<T>(what the constructor takes)
+
 /// Makes a channel that is owned by the maps that hold it.  Python: Handler(sock), the result
 /// dropped.  The channel has its pointer while it is constructed: see self().
 ///
@@ -79,7 +111,7 @@ public:
 ///
 /// Throws: what the constructor throws.  If the constructor gave a shared_ptr to its object away
 ///         before it threw, a std::logic_error that says so, with the exception nested.
-template <std::derived_from<channel> T, class... Arguments>
+template <plain_channel T, class... Arguments>
 requires std::is_constructible_v<T, Arguments...> std::shared_ptr<T>
 spawn(Arguments&&... arguments) {
     static_assert(shared_from_channel<T>, "T has a second enable_shared_from_this: drop it");

@@ -59,11 +59,6 @@ constinit thread_local channel* released::first_ = nullptr;
 constinit thread_local channel* released::last_ = nullptr;
 constinit thread_local unsigned released::turns_ = 0;
 
-void released::end_turn() noexcept {
-    --turns_;
-    destroy();
-}
-
 void released::add(channel& last) noexcept {
     static thread_local constinit platform::thread_exit_call at_thread_exit{destroy_at_exit};
     static thread_local constinit bool is_called = false;
@@ -114,6 +109,19 @@ void released_elsewhere::collect_and_leave(channel* newest) noexcept {
 }
 
 // --- Constructors.
+
+// Not in the header: the compiler would guess that each channel of the loop is of this class.
+failed_channel::failed_channel(const std::shared_ptr<channel>& self) noexcept {
+    become_spawned_(self);
+}
+bool failed_channel::readable() { return false; }
+bool failed_channel::writable() { return false; }
+void failed_channel::handle_read_event() {}
+void failed_channel::handle_write_event() {}
+void failed_channel::handle_expt_event() {}
+void failed_channel::handle_close() {}
+void failed_channel::handle_error() {}
+void failed_channel::close() {}
 
 void spawning::succeed() {
     self_->life_ = channel::life::spawned;

@@ -18,7 +18,10 @@ class released {
 public:
     /// A turn begins and ends in this thread.  The end of the outermost turn destroys.
     static void begin_turn() noexcept { ++turns_; }
-    static void end_turn() noexcept;
+    static void end_turn() noexcept {
+        --turns_;
+        if (first_) destroy();
+    }
     /// While it exists, no channel is destroyed, and its end destroys none.
     struct hold {
         hold() noexcept { ++turns_; }
@@ -91,17 +94,15 @@ private:
 /// wants nothing and does nothing.
 class failed_channel : public channel {
 public:
-    explicit failed_channel(const std::shared_ptr<channel>& self) noexcept {
-        become_spawned_(self);
-    }
-    bool readable() override { return false; }
-    bool writable() override { return false; }
-    void handle_read_event() override {}
-    void handle_write_event() override {}
-    void handle_expt_event() override {}
-    void handle_close() override {}
-    void handle_error() override {}
-    void close() override {}
+    explicit failed_channel(const std::shared_ptr<channel>& self) noexcept;
+    bool readable() override;
+    bool writable() override;
+    void handle_read_event() override;
+    void handle_write_event() override;
+    void handle_expt_event() override;
+    void handle_close() override;
+    void handle_error() override;
+    void close() override;
 };
 
 }  // namespace asyncore

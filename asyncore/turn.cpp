@@ -6,7 +6,6 @@
 #include <asyncore/platform/error.hpp>
 #include <asyncore/platform/interrupt.hpp>
 #include <asyncore/platform/socket.hpp>
-#include <asyncore/spawned.hpp>
 
 #include <chrono>
 #include <thread>
@@ -15,12 +14,6 @@
 namespace asyncore {
 
 using platform::events;
-
-turn::turn(channel_map& map, delivery how) : map_(map), how_(how) {
-    released::begin_turn();
-    ++map_.turns_;
-    map_.served_ = channel_map::no_descriptor;  // a turn around this one has noted its channel
-}
 
 turn::~turn() {
     memory_->ready.clear();
@@ -83,23 +76,27 @@ void turn::ask(place at) {
     // it never has; poll(2) and epoll(7) would report its hang-up then, unasked and for ever.
     if (readable || (any(interest) && how_ == delivery::select)) interest |= events::priority;
     if (any(entries[at].masked)) interest = unmasked(at, interest);
-    map_.entries_[at].wanted = interest;
+    auto& entry = map_.entries_[at];
+    entry.wanted = interest;
     if (auto* const layer = asked.stream_()) interest = through(*layer, at);
-    if (interest != entries[at].told) tell(at, interest);
+    if (interest != entry.told) tell(at, interest);
 }
 
 /// What a stream needs of its descriptor, so that the channel can do what it wants.
-events turn::through(platform::stream& layer, place at) {
+[[gnu::noinline]] events turn::through(platform::stream& layer, place at) {
     const auto& entry = map_.entries_[at];
     auto needed = entry.wanted & events::priority;
     if (any(entry.wanted & events::write)) needed |= layer.send_needs();
     if (!any(entry.wanted & events::read)) return needed;
-    if (layer.pending() > 0) noted_.push_back({at, entry.serial, entry.wanted, events::read});
+    if (layer.pending() > 0) {
+        if (has_waited_) map_.ask_once_.add(at);  // the next turn notes it
+        else noted_.push_back({at, entry.serial, entry.wanted, events::read});
+    }
     return needed | layer.recv_needs();
 }
 
 /// What a channel can do, whose stream needs something else of its descriptor than what it does with it.
-events turn::heard_through(place at, events found) {
+[[gnu::noinline]] events turn::heard_through(place at, events found) {
     auto* const layer = map_.entries_[at].value->stream_();
     if (!layer) return found;
     const auto wanted = map_.entries_[at].wanted;
@@ -157,6 +154,7 @@ void turn::wait(platform::timeout limit) {
 
 /// Puts what the poller reported into the order of the map.
 void turn::sort_reported() {
+    has_waited_ = true;
     auto& order = memory_->order;
     const auto note = [&](place at, events found) {
         map_.entries_[at].found = found;
@@ -173,11 +171,7 @@ void turn::sort_reported() {
         const auto& entry = map_.entries_[at];
         note(at, entry.wanted == entry.told ? found : heard_through(at, found));
     }
-    for (const auto& each : noted_) {
-        if (!stands(each)) continue;
-        const auto also = order.contains(each.at) ? map_.entries_[each.at].found : events::none;
-        note(each.at, each.found | also);
-    }
+    if (!noted_.empty()) add_noted();
     order.each([&](place at) {
         const auto& entry = map_.entries_[at];
         memory_->ready.push_back({at, entry.serial, entry.wanted, entry.found});
@@ -185,13 +179,22 @@ void turn::sort_reported() {
     order.clear();
 }
 
+/// Adds what was known before the wait to what the poller reported.
+[[gnu::noinline]] void turn::add_noted() {
+    auto& order = memory_->order;
+    for (const auto& each : noted_) {
+        if (!stands(each)) continue;
+        auto& found = map_.entries_[each.at].found;
+        found = order.contains(each.at) ? found | each.found : each.found;
+        order.add(each.at);
+    }
+}
+
 // --- Serve.
 
 void turn::ask_again(const event& each) {
     if (!stands(each) || map_.ask_always_.contains(each.at)) return;
-    // What a stream has pending counts for the turn that asks.
-    const bool now = promises(each.at) && !map_.entries_[each.at].value->stream_();
-    if (now) ask(each.at);
+    if (promises(each.at)) ask(each.at);
     else map_.ask_once_.add(each.at);
 }
 

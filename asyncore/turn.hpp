@@ -3,6 +3,7 @@
 
 #include <asyncore/channel_map.hpp>
 #include <asyncore/spares.hpp>
+#include <asyncore/spawned.hpp>
 
 #include <vector>
 
@@ -22,7 +23,11 @@ public:
         platform::events wanted, found;  // what the channel wanted to do, and what it can do
     };
 
-    turn(channel_map& map, delivery how);
+    turn(channel_map& map, delivery how) : map_(map), how_(how) {
+        released::begin_turn();
+        ++map_.turns_;
+        map_.served_ = channel_map::no_descriptor;  // a turn around this one has noted its channel
+    }
     ~turn();
     turn(const turn&) = delete;
     turn& operator=(const turn&) = delete;
@@ -66,9 +71,12 @@ public:
     /// Differs: D30 - an out-of-band byte that the hooks did not receive is dropped or masked, so that
     /// the poller does not report it again and again.
     void settle_urgent(const event& each);
-    /// How many bytes wait to be read from the channel of the event.  0 if it left the map, or if the
-    /// map is exact.
-    std::size_t unread(const event& each) const;
+    struct progress {
+        std::size_t unread = 0;    // bytes that wait to be read
+        std::size_t received = 0;  // bytes that came through the stream of the channel
+    };
+    /// How far the channel of the event has read.  Nothing if it left the map, or if the map is exact.
+    progress progress_of(const event& each) const;
 
 private:
     /// Memory of finished turns, which the next turn uses again.
@@ -85,6 +93,7 @@ private:
     void ask_changed();
     void wake();
     void ask(place at);
+    void add_noted();
     platform::events through(platform::stream& layer, place at);
     platform::events heard_through(place at, platform::events found);
     platform::events unmasked(place at, platform::events interest);
@@ -99,6 +108,7 @@ private:
 
     channel_map& map_;
     const delivery how_;
+    bool has_waited_ = false;  // this turn serves what the wait found
     std::unique_ptr<memory> memory_ = memories::take();
     std::vector<event> noted_;  // what is known before the wait: closed descriptors, pending bytes
 };

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <compare>
+#include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <iosfwd>
@@ -32,6 +34,8 @@ public:
             std::uint32_t scope_id);
     address(std::string_view path);
     address(const char* path) : address(std::string_view(path)) {}
+    address(std::nullptr_t) = delete;      // Python's None is {}
+    address(std::integral auto) = delete;  // {host, port}
     address(const sockaddr* name, socklen_t length);
 
     address(const address& other);
@@ -59,6 +63,8 @@ public:
     /// The order of Python's tuples: by host, then by port.
     friend std::strong_ordering operator<=>(const address& a, const address& b);
     friend std::ostream& operator<<(std::ostream& out, const address& name);
+    friend void operator+(std::string_view, const address&) = delete;  // text + name.repr()
+    friend void operator+(const address&, std::string_view) = delete;  // name.repr() + text
 
     /// The form that the kernel takes.
     struct kernel_form {

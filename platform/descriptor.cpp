@@ -36,11 +36,14 @@ bool is_listener(int fd) noexcept {
 
 bool is_datagram(int fd) noexcept { return option_of(fd, SO_TYPE) == SOCK_DGRAM; }
 
-bool is_unconnected(int fd) noexcept {
+bool has_peer(int fd) noexcept {
     sockaddr_storage name{};
     socklen_t length = sizeof name;
-    const bool has_peer = ::getpeername(fd, reinterpret_cast<sockaddr*>(&name), &length) == 0;
-    return !has_peer && errno == ENOTCONN && !is_datagram(fd);
+    return ::getpeername(fd, reinterpret_cast<sockaddr*>(&name), &length) == 0;
+}
+
+bool is_unconnected(int fd) noexcept {
+    return !has_peer(fd) && errno == ENOTCONN && !is_datagram(fd);
 }
 
 bool has_urgent(int fd) noexcept {

@@ -19,6 +19,8 @@ bool is_listener(int fd) noexcept;
 /// Whether it is a socket of datagrams.
 bool is_datagram(int fd) noexcept;
 
+/// Whether it is a socket that is connected.
+bool has_peer(int fd) noexcept;
 /// Whether it is a socket of a stream that has no peer.
 bool is_unconnected(int fd) noexcept;
 

@@ -56,6 +56,7 @@ public:
     }
 
     std::string_view name() const noexcept override { return "epoll"; }
+    int fileno() const noexcept override { return kernel_.get(); }
 
 protected:
     bool wait_once(timeout limit, std::vector<ready>& found) override {

@@ -42,6 +42,9 @@ public:
     /// Throws: std::system_error for any failure but EINTR.
     void wait(timeout limit, std::vector<ready>& found);
 
+    /// A descriptor of its own, or -1 if it has none.
+    virtual int fileno() const noexcept { return -1; }
+
     /// The highest descriptor that it can watch.
     virtual int highest() const noexcept { return INT_MAX; }
 

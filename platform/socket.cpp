@@ -151,11 +151,18 @@ int socket::connect_ex(const address& name) {
 transfer socket::recv(std::span<char> buffer, int flags) {
     if (layer_) {
         refuse(flags);
-        return through(*layer_, [&] { return layer_->recv(buffer); });
+        return recv_through(buffer);
     }
     if (buffer.empty()) return {};  // as Python, which does not ask the kernel then
     return uninterrupted(fd_.get(),
                          [&] { return ::recv(fd_.get(), buffer.data(), buffer.size(), flags); });
+}
+
+transfer socket::recv_through(std::span<char> buffer) {
+    const auto got = through(*layer_, [&] { return layer_->recv(buffer); });
+    layer_->filled_ = got.count > 0 && got.count == buffer.size();
+    layer_->received_ += got.count;
+    return got;
 }
 
 transfer socket::send(std::string_view data, int flags) {

@@ -6,6 +6,7 @@
 #include <asyncore/platform/unique_fd.hpp>
 
 #include <cerrno>
+#include <concepts>
 #include <cstddef>
 #include <memory>
 #include <optional>
@@ -56,8 +57,12 @@ public:
     /// `how` is shutdown(2)'s.  A TLS session that ends its side says so to the peer first.
     virtual void shutdown(int how);
     /// How many bytes recv() has although the descriptor may have none: what a TLS session has
-    /// decrypted.  While there are some, the loop calls the read hook without waiting.
-    virtual std::size_t pending() { return 0; }
+    /// decrypted.  While there are some, the loop calls the read hook without waiting.  A stream that
+    /// does not override this method guesses: there are more if the last recv() filled its buffer.
+    virtual std::size_t pending() {
+        guessed_ = filled_;
+        return filled_ ? 1 : 0;
+    }
     /// What the descriptor must be ready for before the next recv(), or the next send(), can get on.
     /// A TLS session may have to write before it can read.
     virtual events recv_needs() { return events::read; }
@@ -67,6 +72,17 @@ public:
     /// The next two ask the system about fileno(), unless a stream overrides them.
     virtual address getsockname() const;
     virtual address getpeername() const;
+
+    /// Whether pending() guessed that there are bytes: then EAGAIN is no error.
+    bool guessed() const noexcept { return guessed_; }
+    /// How many bytes the socket has received through this stream.
+    std::size_t received() const noexcept { return received_; }
+
+private:
+    friend class socket;
+    bool filled_ = false;  // the last recv() filled its buffer
+    bool guessed_ = false;
+    std::size_t received_ = 0;
 };
 
 /// Owns a socket, and can be moved.  The socket is non-blocking and close-on-exec from the start.
@@ -109,6 +125,9 @@ public:
     /// std::invalid_argument.
     transfer recv(std::span<char> buffer, int flags = 0);  // count 0 with error 0: end of file
     transfer send(std::string_view data, int flags = 0);   // never raises SIGPIPE
+    // In these calls of C the number would be taken for flags.
+    transfer recv(char*, std::integral auto) = delete;        // recv({buffer, size})
+    transfer send(const char*, std::integral auto) = delete;  // send({data, size})
     transfer recvfrom(std::span<char> buffer, address& from);
     transfer sendto(std::string_view data, const address& to);
     void shutdown(int how);  // SHUT_RD, SHUT_WR or SHUT_RDWR
@@ -125,6 +144,8 @@ public:
     [[nodiscard]] unique_fd detach() noexcept { return std::move(fd_); }
 
 private:
+    transfer recv_through(std::span<char> buffer);
+
     /// Destroys a stream, which may write to a peer that is gone.
     struct end_of_stream {
         void operator()(stream* last) const noexcept;

@@ -1,9 +1,9 @@
-// These definitions replace those of libc and of the C++ library in the program that links them.
+// These definitions replace those of libc in the program that links them.
 #include "failing_calls.hpp"
 
+#include "allocations.hpp"
+
 #include <cerrno>
-#include <cstdlib>
-#include <new>
 
 #include <poll.h>
 #include <sys/epoll.h>
@@ -26,12 +26,10 @@ struct {
     std::size_t asked = 0, first = 0, width = 0, refused = 0;
 } memory;
 
-void* allocate(std::size_t size) noexcept {
-    if (memory.on && memory.asked++ >= memory.first && memory.refused < memory.width) {
-        ++memory.refused;
-        return nullptr;
-    }
-    return std::malloc(size == 0 ? 1 : size);
+bool refuses() noexcept {
+    if (!memory.on || memory.asked++ < memory.first || memory.refused >= memory.width) return false;
+    ++memory.refused;
+    return true;
 }
 
 /// Whether this wait is to fail.
@@ -74,14 +72,6 @@ extern "C" int epoll_ctl(int set, int operation, int fd, epoll_event* event) noe
     return -1;
 }
 
-void* operator new(std::size_t size) {
-    if (void* const got = allocate(size)) return got;
-    throw std::bad_alloc();
-}
-void* operator new(std::size_t size, const std::nothrow_t&) noexcept { return allocate(size); }
-void operator delete(void* memory_) noexcept { std::free(memory_); }
-void operator delete(void* memory_, std::size_t) noexcept { std::free(memory_); }
-
 namespace support {
 
 failing_accept::failing_accept(int error) noexcept { accept_error = error; }
@@ -100,7 +90,10 @@ int failing_waits::failed() const noexcept { return waits.failed; }
 scarce_memory::scarce_memory(std::size_t first, std::size_t width) noexcept {
     memory = {false, 0, first, width, 0};
 }
-void scarce_memory::on() noexcept { memory.on = true; }
+void scarce_memory::on() noexcept {
+    memory.on = true;
+    refuses_allocation = refuses;
+}
 void scarce_memory::off() noexcept { memory.on = false; }
 std::size_t scarce_memory::refused() const noexcept { return memory.refused; }
 bool scarce_memory::lasts() const noexcept { return memory.width > 1000; }

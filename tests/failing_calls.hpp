@@ -1,4 +1,5 @@
-// System calls and allocations that fail on demand, for programs that link failing_calls.cpp.
+// System calls and allocations that fail on demand, for programs that link failing_calls.cpp and
+// allocations.cpp.
 #pragma once
 
 #include <cstddef>

@@ -10,6 +10,15 @@
 #   sh tests/run.sh --faults [SECONDS]
 #                                   fails each call of the example servers (tests/faults/README.md), for so
 #                                   many seconds or to the end; the next run goes on where this one ended
+#   sh tests/run.sh --hooks [sanitized]
+#                                   plants every throw and every action into every hook, beside CPython and in
+#                                   C++, on select, poll and epoll; "sanitized" does it under AddressSanitizer
+#                                   and UndefinedBehaviorSanitizer, in a build by gcc
+#   sh tests/run.sh --fuzz SECONDS  libFuzzer for so many seconds a target (tests/fuzz/run.sh)
+#   sh tests/run.sh --soak SECONDS  chaos clients against the example servers, which are built with
+#                                   AddressSanitizer and UndefinedBehaviorSanitizer (tests/soak/README.md)
+#   sh tests/run.sh --coverage      which lines and branches of the library the tests reach, by clang
+#                                   (tests/coverage/coverage.py); fails where a line is not reached
 #   sh tests/run.sh --sanitize      the programs under AddressSanitizer and UndefinedBehaviorSanitizer,
 #                                   built by gcc and by clang, and the tests that use threads under
 #                                   ThreadSanitizer
@@ -69,18 +78,35 @@ END
 # UndefinedBehaviorSanitizer.  The check "vptr" is left out: it asks by a pipe whether memory can be
 # read, and reports a fault of its own where a test leaves the process no descriptor.
 build_sanitized() {
+    configure_sanitized "$@"
+    ninja -C "$root/$2"
+}
+configure_sanitized() {
     compiler=$1 folder=$2
     shift 2
-    CXX=$compiler build "$folder" -Db_sanitize=address,undefined -Dcpp_args=-fno-sanitize=vptr "$@"
+    CXX=$compiler configure "$folder" -Db_sanitize=address,undefined -Dcpp_args=-fno-sanitize=vptr "$@"
+}
+
+# try_hooks FOLDER: see above.
+try_hooks() {
+    python3 tests/conformance/exhaustive.py --replay "$1/tests/replay" \
+        --jobs "$(getconf _NPROCESSORS_ONLN)" || status=1
+    for mechanism in select poll epoll; do
+        ASYNCORE_HOOKS=all ASYNCORE_CHECK=1 ASYNCORE_POLLER=$mechanism "$1/tests/test_hooks" || status=1
+    done
+    exit "$status"
 }
 
 what=${1:-all}
 case $what in
-all | --ci | --build-only | --browser | --sanitize) [ $# -le 1 ] || usage ;;
+all | --ci | --build-only | --browser | --sanitize | --coverage) [ $# -le 1 ] || usage ;;
 --faults) [ $# -le 2 ] || usage ;;
---replay | --repeat) [ $# -eq 2 ] || usage ;;
+--hooks) [ $# -eq 1 ] || [ "$*" = "--hooks sanitized" ] || usage ;;
+--replay | --repeat | --fuzz | --soak) [ $# -eq 2 ] || usage ;;
 *) usage ;;
 esac
+
+[ "$what" != --fuzz ] || exec sh tests/fuzz/run.sh "$2"
 
 need_build_tools
 need python3 python3
@@ -97,18 +123,19 @@ all | --ci)
 --browser) need chromium chromium ;;
 esac
 case $what in
---ci | --sanitize)
+--ci | --sanitize | --soak | --coverage)
     need g++ g++
     need clang++ clang
     ;;
 esac
+[ "$what" != --coverage ] || need llvm-cov llvm
 if [ "$what" = --ci ]; then
     need clang-format clang-format
     need clang-tidy clang-tidy
 fi
 install_missing
 case $what in
---ci | --sanitize)
+--ci | --sanitize | --soak | --coverage)
     need_sanitizers_of_clang
     install_missing
     ;;
@@ -134,6 +161,27 @@ case $what in
     run_tests build-tsan --timeout-multiplier 5 --test-args='-tce=poller:?EINTR?does?not?end?a?wait?without?a?time-out' \
         --suite test_channel_map --suite test_asyncore --suite test_asynchat --suite test_poller \
         --suite test_platform
+    ;;
+--hooks)
+    if [ $# -eq 2 ]; then
+        build_sanitized g++ build-asan-gcc
+        try_hooks build-asan-gcc
+    fi
+    build build
+    try_hooks build
+    ;;
+--soak)
+    configure_sanitized clang++ build-asan-clang -Db_lundef=false
+    ninja -C build-asan-clang soak_programs
+    exec python3 tests/soak/soak.py build-asan-clang/tests/soak --seconds "$2"
+    ;;
+--coverage)
+    # The counters are written while a program runs, so that one that is killed has counted, too.
+    CXX=clang++ configure build-coverage --buildtype=debug -Db_lundef=false \
+        -Dcpp_args='-fprofile-instr-generate -fcoverage-mapping -mllvm -runtime-counter-relocation' \
+        -Dcpp_link_args=-fprofile-instr-generate
+    ninja -C build-coverage coverage_programs
+    exec python3 tests/coverage/coverage.py build-coverage --run
     ;;
 *) build build ;;
 esac

@@ -56,6 +56,14 @@ struct with_peer {
 
 }  // namespace
 
+TEST_CASE(
+    "async_chat: a class that lacks collect_incoming_data() or found_terminator() is told so") {
+    with_peer ends;
+    asynchat::async_chat bare(std::move(ends.ends.first));
+    CHECK_THROWS_AS(bare.collect_incoming_data("x"), asyncore::NotImplementedError);
+    CHECK_THROWS_AS(bare.found_terminator(), asyncore::NotImplementedError);
+}
+
 // ---------------------------------------------------------------------------
 // Receiving.
 // ---------------------------------------------------------------------------
@@ -622,4 +630,137 @@ TEST_CASE("send_later_: a queue over its limit is reported by the turn that send
     CHECK(chat.over == 0);
     asyncore::loop(0.0, false, &map, 1);
     CHECK(chat.over == 1);
+}
+
+// ---------------------------------------------------------------------------
+// A producer that is not done, and has no bytes yet.
+// ---------------------------------------------------------------------------
+
+namespace {
+
+struct unfinished : asynchat::producer {
+    std::string bytes;
+    bool done = false;
+    int asked = 0;
+    std::string more() override {
+        ++asked;
+        return std::exchange(bytes, {});
+    }
+    bool not_done_yet_() override { return !done; }
+};
+
+/// Counts the events that it gets.  It keeps the promise of asked_every_turn_, as spawn() would have it.
+struct waiting_chat : chat {
+    int writes = 0;
+    explicit waiting_chat(socket_t sock) : chat(std::move(sock)) { asked_every_turn_ = false; }
+    void handle_write() override {
+        ++writes;
+        chat::handle_write();
+    }
+    void turns(int count = 1) { asyncore::loop({.timeout = 0.0, .count = count}); }
+};
+
+}  // namespace
+
+TEST_CASE_FIXTURE(with_peer,
+                  "not_done_yet_: the queue waits for more_to_send_(), and does not spin") {
+    waiting_chat channel(std::move(ends.first));
+    const auto source = std::make_shared<unfinished>();
+    SUBCASE("sent at once") {}
+    SUBCASE("sent later") { channel.send_later_ = true; }
+    channel.push_with_producer(source);
+    channel.push("behind");
+    channel.close_when_done();
+    channel.turns();
+    const auto asked = source->asked;
+    const auto writes = channel.writes;
+    channel.turns(20);
+    CHECK(source->asked == asked);
+    CHECK(channel.writes == writes);
+    CHECK_FALSE(channel.writable());
+
+    source->bytes = "first";
+    channel.more_to_send_();
+    channel.turns(2);
+    CHECK(received() == "first");
+    CHECK_FALSE(channel.writable());
+
+    source->done = true;
+    channel.more_to_send_();
+    channel.turns(3);
+    CHECK(received() == "behind");
+    CHECK(channel._fileno == -1);
+}
+
+TEST_CASE_FIXTURE(with_peer, "not_done_yet_: the channel reads while its queue waits") {
+    waiting_chat channel(std::move(ends.first));
+    channel.push_with_producer(std::make_shared<unfinished>());
+    peer.send("a\nb\n");
+    channel.turns();
+    CHECK(channel.producer_fifo.size() == 3);
+    CHECK(channel.sends.empty());
+}
+
+TEST_CASE_FIXTURE(with_peer, "not_done_yet_: what replaces the producer that waits is sent") {
+    waiting_chat channel(std::move(ends.first));
+    channel.send_later_ = true;
+    channel.push_with_producer(std::make_shared<unfinished>());
+    channel.turns(2);
+    REQUIRE_FALSE(channel.writable());
+    SUBCASE("bytes at the front") {
+        channel.producer_fifo.popleft();
+        channel.producer_fifo.append_bytes("raw");
+    }
+    SUBCASE("another producer after discard_buffers()") {
+        channel.discard_buffers();
+        channel.push_with_producer(asynchat::simple_producer("raw"));
+    }
+    channel.interest_changed_();
+    channel.turns(2);
+    CHECK(received() == "raw");
+}
+
+TEST_CASE_FIXTURE(with_peer,
+                  "not_done_yet_: a producer that discards its own queue ends nothing else") {
+    struct discarding : unfinished {
+        chat* owner = nullptr;
+        std::string more() override {
+            owner->discard_buffers();
+            return "";
+        }
+    };
+    waiting_chat channel(std::move(ends.first));
+    const auto source = std::make_shared<discarding>();
+    source->owner = &channel;
+    channel.push_with_producer(source);
+    CHECK(channel.producer_fifo.empty());
+    channel.push("next");
+    CHECK(received() == "next");
+}
+
+TEST_CASE_FIXTURE(with_peer, "not_done_yet_: an override of writable() that is always true rests") {
+    struct eager : waiting_chat {
+        using waiting_chat::waiting_chat;
+        bool writable() override { return true; }
+    } channel(std::move(ends.first));
+    channel.asked_every_turn_ = true;
+    channel.push_with_producer(std::make_shared<unfinished>());
+    channel.turns(10);
+    CHECK(channel.writes == 10);
+    CHECK(asyncore::socket_map.deadline() != asyncore::channel_map::never);
+}
+
+TEST_CASE_FIXTURE(with_peer, "not_done_yet_: more() may destroy the channel") {
+    struct deadly : unfinished {
+        std::unique_ptr<waiting_chat>* owner = nullptr;
+        std::string more() override {
+            owner->reset();
+            return "";
+        }
+    };
+    auto channel = std::make_unique<waiting_chat>(std::move(ends.first));
+    const auto source = std::make_shared<deadly>();
+    source->owner = &channel;
+    channel->push_with_producer(source);
+    CHECK_FALSE(channel);
 }

@@ -23,6 +23,12 @@ TEST_CASE("byte_buffer: bytes are appended at the end and consumed at the front"
     }
 }
 
+TEST_CASE("byte_buffer: it is a string_view where one is wanted") {
+    const byte_buffer buffer("spam");
+    const std::string_view all = buffer;
+    CHECK(all == "spam");
+}
+
 TEST_CASE("byte_buffer: a part of the buffer can be appended or assigned to it") {
     byte_buffer buffer("0123456789");
     for (int i = 0; i < 10; ++i) buffer += buffer.view().substr(0, 10);

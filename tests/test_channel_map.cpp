@@ -16,6 +16,7 @@
 #include <vector>
 
 #include <pthread.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -150,6 +151,24 @@ TEST_CASE_FIXTURE(fixture, "channel_map: a channel need not be a dispatcher") {
     CHECK(log.back() == "close");
     map.erase(ends[0]);
     ::close(ends[0]);
+}
+
+TEST_CASE_FIXTURE(fixture,
+                  "channel_map: a channel that is no dispatcher is written to after a hang-up") {
+    struct writing : foreign {
+        using foreign::foreign;
+        bool readable() override { return false; }
+        bool writable() override { return true; }
+        void handle_write_event() override { log.push_back("write"); }
+    };
+    const socket_t unconnected(AF_INET, SOCK_STREAM);
+    const int fd = unconnected.fileno();
+    writing writer(fd, log);
+    map[fd] = writer;
+    asyncore::loop(0.0, false, &map, 1);
+    CHECK(log == std::vector<std::string>{"write"});
+    CHECK(map[fd]->writable());
+    map.erase(fd);
 }
 
 TEST_CASE("spawn: a class with a second enable_shared_from_this is refused") {
@@ -361,8 +380,6 @@ TEST_CASE("channel_map: a destructor may make channels while the map is destroye
 TEST_CASE_FIXTURE(fixture, "fork: parent and child each serve their own channels") {
     auto& a = add("a");
     asyncore::loop(0.0, false, &map, 1);  // now the map has a poller
-    int ends[2];
-    REQUIRE(::pipe(ends) == 0);
     const auto child = ::fork();
     if (child == 0) {
         // The child closes the parent's connection and serves its own.

@@ -469,6 +469,15 @@ TEST_CASE("D21 logging never throws") {
         d.log("nor can this");
     };
     CHECK(status_of(+work) == 0);
+
+    channel_map map;
+    dispatcher d(&map);
+    map.log = [](std::string_view, std::string_view) { throw std::runtime_error("on purpose"); };
+    CHECK_NOTHROW(d.log_info("this is lost"));
+    map.log = nullptr;
+    CHECK_NOTHROW(d.log("and so is this"));
+    map.log = [](std::string_view, std::string_view) { throw asyncore::ExitNow(); };
+    CHECK_THROWS_AS(d.log("this leaves the loop"), asyncore::ExitNow);
 }
 
 TEST_CASE("D22 a write to a pipe without a reader is EPIPE") {
@@ -570,7 +579,7 @@ TEST_CASE("D26 a channel that the system refuses to watch is tried again") {
         channel_map map;
         map.exact = exact;
         std::string logged;
-        map.log = [&](std::string_view line) { logged += line; };
+        map.log = [&](std::string_view line, std::string_view) { logged += line; };
         auto [a, peer_a] = socket_t::pair();
         auto [b, peer_b] = socket_t::pair();
         noting old(std::move(a), &map), late(std::move(b), &map);

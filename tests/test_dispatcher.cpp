@@ -408,6 +408,20 @@ TEST_CASE("dispatcher: a stream's send() that throws EAGAIN has sent nothing") {
     CHECK(x.connected);
 }
 
+TEST_CASE("dispatcher: the map gets all that its channels log, with the type") {
+    channel_map map;
+    std::vector<std::pair<std::string, std::string>> got;
+    map.log = [&](std::string_view message, std::string_view type) {
+        got.emplace_back(message, type);
+    };
+    dispatcher d(&map);
+    d.log("a hit");
+    d.log_info("something");
+    d.log_info("nothing", "warning");
+    d.log_info("a fault", "error");
+    CHECK(got == decltype(got){{"a hit", "log"}, {"something", "info"}, {"a fault", "error"}});
+}
+
 TEST_CASE("dispatcher: log_info() prints errors and by default no warnings") {
     dispatcher d;
     CHECK(printed([&] { d.log_info("nothing", "warning"); }) == "");
@@ -504,7 +518,7 @@ TEST_CASE(
     auto [ours, theirs] = socket_t::pair();
     reader spinning(std::move(ours), &map);
     map.check_promises = true;
-    asyncore::loop(0.0, false, &map, 100);
+    asyncore::loop(0.0, false, &map, 1000);
     CHECK(spinning.error.find("override writable()") != std::string::npos);
     CHECK(map.empty());
 }

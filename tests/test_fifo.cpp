@@ -58,3 +58,15 @@ TEST_CASE("fifo: behaves as std::deque over 20000 random operations") {
     fresh.appendleft(byte_buffer("z"));
     CHECK(text(fresh.first()) == "z");
 }
+
+TEST_CASE("fifo: a queue that is moved takes its entries along") {
+    asynchat::fifo queue;
+    queue.push(byte_buffer("x"));
+    asynchat::fifo other(std::move(queue));
+    CHECK(std::get<byte_buffer>(other.front()).str() == "x");
+    CHECK(queue.empty());
+    queue.push(byte_buffer("y"));
+    CHECK(other.size() == 1);
+    queue = asynchat::fifo();
+    CHECK(queue.empty());
+}

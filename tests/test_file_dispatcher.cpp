@@ -5,6 +5,7 @@
 
 #include <asyncore/asyncore.hpp>
 
+#include <array>
 #include <cerrno>
 #include <string>
 #include <utility>
@@ -104,4 +105,14 @@ TEST_CASE("file_dispatcher: init() calls an overridden add_channel()") {
     CHECK(asyncore::socket_map.size() == 1);
     CHECK((reader._fileno == before) == (asyncore::socket_map.get(before) != nullptr));
     reader.close();
+}
+
+TEST_CASE("file_wrapper: read() is recv(), and write() is send()") {
+    pipe_ends ends;
+    asyncore::file_wrapper file(ends.read.get()), to(ends.write.get());
+    CHECK(to.write("spam").count == 4);
+    std::array<char, 3> room{};
+    CHECK(file.read(room).count == 3);
+    CHECK(std::string(room.data(), room.size()) == "spa");
+    CHECK(file.read(10) == "m");
 }

@@ -95,3 +95,19 @@ TEST_CASE("fork: SIGINT in a child does not interrupt the parent") {
         return interrupted();
     }));
 }
+
+TEST_CASE("fork: a descriptor that the child has closed is reported there") {
+    CHECK(in_child([] {
+        channel_map map;
+        auto one = socket_t::pair(), two = socket_t::pair();
+        noting gone(std::move(one.first), &map), other(std::move(two.first), &map);
+        asyncore::loop(0.0, true, &map, 1);
+        return in_child([&] {
+            ::close(gone._fileno);
+            two.second.send("x");
+            asyncore::loop(0.0, true, &map, 2);
+            // select and poll report the descriptor in each turn.
+            return !gone.log.empty() && gone.log.front() == "close" && other.log == lines{"read"};
+        });
+    }));
+}

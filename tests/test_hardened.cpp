@@ -93,7 +93,7 @@ TEST_CASE("D29 a wait that fails is tried again") {
         CAPTURE(error);
         in_a_map(false, [&](channel_map& map, bool use_poll) {
             int lines = 0;
-            map.log = [&](std::string_view) { ++lines; };
+            map.log = [&](std::string_view, std::string_view) { ++lines; };
             auto [ours, theirs] = socket_t::pair();
             counting c(std::move(ours), &map);
             turns(map, use_poll, 1);
@@ -113,7 +113,7 @@ TEST_CASE("D29 a wait that fails is tried again") {
         });
     }
     in_a_map(false, [](channel_map& map, bool use_poll) {
-        map.log = [](std::string_view) {};
+        map.log = nullptr;
         auto [ours, theirs] = socket_t::pair();
         const counting c(std::move(ours), &map);
         const support::failing_waits failing(ENOMEM, 1 << 20);
@@ -338,6 +338,18 @@ TEST_CASE("D37 a channel whose events move no byte rests") {
                 CHECK(c.asked == (exact ? 30 : 10));
                 if (!exact) CHECK(map.deadline() != channel_map::never);
             });
+    // getpeername(2) failed for a moment when the channel got its socket.
+    for (const bool exact : {false, true})
+        in_a_map(exact, [&](channel_map& map, bool use_poll) {
+            auto [ours, theirs] = socket_t::pair();
+            async_chat c(std::move(ours), &map);
+            c.connected = false;
+            c.push("x");
+            turns(map, use_poll, 30);
+            CHECK(c.connected == !exact);
+            std::string data(10, '\0');
+            CHECK(theirs.recv(data).count == (exact ? 0 : 1));
+        });
 }
 
 TEST_CASE("hardened: the map's deadline is honoured within one turn") {

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <sys/socket.h>
 #include <unistd.h>
@@ -37,8 +38,10 @@ protected:
 /// Reads records of up to 16384 bytes, as TLS does, and gives them away in pieces.
 class in_records : public plain {
 public:
-    using plain::plain;
-    std::size_t pending() override { return record_.size(); }
+    bool says = true;  // what is pending
+    explicit in_records(socket_t sock, bool it_says = true)
+        : plain(std::move(sock)), says(it_says) {}
+    std::size_t pending() override { return says ? record_.size() : plain::pending(); }
     transfer recv(std::span<char> buffer) override {
         if (record_.empty()) {
             std::string whole(16384, '\0');
@@ -147,15 +150,15 @@ struct lines : asynchat::async_chat {
 TEST_CASE("stream: what a stream has decrypted is read although the descriptor has nothing more") {
     for (const bool use_poll : {false, true}) {
         for (const bool peer_closes : {false, true}) {
-            for (const bool asked_always : {false, true}) {
+            for (const bool says : {false, true}) {
                 CAPTURE(use_poll);
                 CAPTURE(peer_closes);
-                CAPTURE(asked_always);
+                CAPTURE(says);
                 channel_map map;
                 auto [ours, theirs] = socket_t::pair();
-                auto chat =
-                    asyncore::spawn<lines>(std::make_unique<in_records>(std::move(ours)), &map);
-                chat->asked_every_turn_ = asked_always;
+                auto chat = asyncore::spawn<lines>(
+                    std::make_unique<in_records>(std::move(ours), says), &map);
+                chat->asked_every_turn_ = says;
                 std::string sent;
                 for (int i = 0; i < 12; ++i) sent += std::string(999, 'x') + "\n";
                 REQUIRE(theirs.send(sent).count == sent.size());
@@ -211,6 +214,24 @@ TEST_CASE("stream: no write of a stream kills the process when the peer is gone"
     }
     CHECK(closing.closed == 1);
     CHECK(map.empty());
+}
+
+TEST_CASE("stream: where the library guessed that bytes are pending, recv() returns 0 for none") {
+    struct reader : asyncore::dispatcher {
+        using dispatcher::dispatcher;
+        std::vector<std::size_t> counts;
+        bool failed = false;
+        bool writable() override { return false; }
+        void handle_read() override { counts.push_back(recv(5).size()); }
+        void handle_error() override { failed = true; }
+    };
+    channel_map map;
+    auto [ours, theirs] = socket_t::pair();
+    reader channel(socket_t(std::make_unique<plain>(std::move(ours))), &map);
+    theirs.send("12345");
+    asyncore::loop(0.0, false, &map, 3);
+    CHECK(channel.counts == std::vector<std::size_t>{5, 0});
+    CHECK_FALSE(channel.failed);
 }
 
 TEST_CASE("stream: shutdown() of a socket is that of its stream") {

@@ -334,7 +334,7 @@ TEST_CASE("loop: nested loop: a loop in a predicate serves no event twice") {
 }
 
 TEST_CASE("loop: nested loop: a channel that closed itself lives until the outermost turn ends") {
-    struct closing : noting {
+    struct closer : noting {
         using noting::noting;
         std::shared_ptr<int> token = std::make_shared<int>();
         long* uses;
@@ -354,7 +354,7 @@ TEST_CASE("loop: nested loop: a channel that closed itself lives until the outer
     long uses = 0;
     std::shared_ptr<int> token;
     {
-        const auto d = asyncore::spawn<closing>(std::move(a), &map);
+        const auto d = asyncore::spawn<closer>(std::move(a), &map);
         d->uses = &uses;
         token = d->token;
     }
@@ -365,7 +365,7 @@ TEST_CASE("loop: nested loop: a channel that closed itself lives until the outer
 }
 
 TEST_CASE("close_all: an exception in close() ends it unless it is EBADF or ignore_all is set") {
-    struct closing : noting {
+    struct closer : noting {
         using noting::noting;
         std::function<void()> fail;
         void close() override {
@@ -375,7 +375,7 @@ TEST_CASE("close_all: an exception in close() ends it unless it is EBADF or igno
     };
     const auto closes_all = [](const std::function<void()>& fail, bool ignore_all) {
         channel_map map;
-        closing first(&map), second(&map);
+        closer first(&map), second(&map);
         first.fail = fail;
         map[5] = &first;
         map[6] = &second;
@@ -402,7 +402,7 @@ TEST_CASE("close_all: an exception in close() ends it unless it is EBADF or igno
 }
 
 TEST_CASE("close_all: it closes a channel that another channel's close() took out of the map") {
-    struct closing : noting {
+    struct closer : noting {
         using noting::noting;
         std::function<void()> act;
         bool closed = false;
@@ -414,8 +414,8 @@ TEST_CASE("close_all: it closes a channel that another channel's close() took ou
     };
     channel_map map;
     auto [a, b] = socket_t::pair();
-    const auto one = asyncore::spawn<closing>(std::move(a), &map);
-    const auto two = asyncore::spawn<closing>(std::move(b), &map);
+    const auto one = asyncore::spawn<closer>(std::move(a), &map);
+    const auto two = asyncore::spawn<closer>(std::move(b), &map);
     one->act = [&] { map.erase(two->_fileno); };
     asyncore::close_all(&map);
     CHECK(two->closed);
@@ -427,6 +427,26 @@ TEST_CASE("interrupt_on_sigint: watch_interrupt(-1) is allowed on a map that wat
     map.mechanism();
     CHECK_NOTHROW(map.watch_interrupt(-1));
     CHECK_FALSE(map.watches_interrupt());
+}
+
+TEST_CASE("interrupt_on_sigint: where the map has no poller, SIGINT is left alone") {
+    struct sigaction before {
+    }, after{};
+    ::sigaction(SIGINT, nullptr, &before);
+    channel_map map;
+    map.use("no such mechanism");
+    CHECK_THROWS_AS(asyncore::interrupt_on_sigint{&map}, std::invalid_argument);
+    ::sigaction(SIGINT, nullptr, &after);
+    CHECK((after.sa_handler == before.sa_handler));
+}
+
+TEST_CASE("loop: poll3() is poll2()") {
+    channel_map map;
+    auto [a, b] = socket_t::pair();
+    noting d(std::move(a), &map);
+    b.send("x");
+    asyncore::poll3(0.0, &map);
+    CHECK(d.log == lines{"read"});
 }
 
 TEST_CASE("interrupt_on_sigint: SIGINT ends a wait of every mechanism until the guard ends") {

@@ -81,7 +81,9 @@ TEST_CASE("poller: a wait that the system refuses throws") {
         }
     REQUIRE(::close(own) == 0);
     CHECK_THROWS_AS(here.wait(), std::system_error);
-    REQUIRE(::open("/dev/null", O_RDONLY) == own);  // for the poller to close
+    const platform::unique_fd file(
+        ::open("/dev/null", O_RDONLY));  // which the poller does not close
+    REQUIRE(file.get() == own);
     CHECK_THROWS_AS(here.wait(), std::system_error);
 }
 

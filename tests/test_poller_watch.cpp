@@ -16,6 +16,7 @@
 #include <poll.h>
 #include <sys/select.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <doctest/doctest.h>
 
@@ -274,4 +275,28 @@ TEST_CASE_FIXTURE(polling,
     CHECK(wait() == (refused ? pipe_reads : both));
     watch(a, reads);
     CHECK(wait() == answer{{a.fileno(), reads}, {ends.read.get(), reads}});
+}
+
+TEST_CASE_FIXTURE(
+    polling, "poller: a closed descriptor whose file stays open does not stop a wait where the "
+             "system refuses a new set") {
+    if (is("kqueue")) return;  // its stand-in uses epoll, whose calls the test has fail
+    auto [a, peer_a] = socket_t::pair();
+    auto [b, peer_b] = socket_t::pair();
+    watch(a, reads);
+    watch(b, reads);
+    const unique_fd duplicate(::dup(a.fileno()));
+    const int number = a.fileno();
+    a.close();
+    watch(number, none);
+    peer_a.send("x");
+    {
+        const failing_epoll_ctl failing(b.fileno(), ENOMEM);
+        CHECK(wait().empty());
+        peer_b.send("x");
+        CHECK(wait() == answer{{b.fileno(), reads}});
+    }
+    CHECK(wait() == answer{{b.fileno(), reads}});
+    watch(b, none);
+    CHECK(wait().empty());
 }

@@ -161,6 +161,13 @@ TEST_CASE(
 
 // --- The pointer to itself.
 
+TEST_CASE("spawn: the predicates of the library's classes follow their state") {
+    using asyncore::dispatcher, asyncore::follow_state;
+    const auto of_library = &dispatcher::readable;
+    CHECK(follow_state(of_library, of_library));
+    CHECK_FALSE(follow_state(of_library, &asyncore::channel::writable));
+}
+
 TEST_CASE("self: the constructor of a spawned channel may give its pointer away") {
     struct receiver;
     struct sender : counted {

@@ -4,12 +4,11 @@
 #include <sys/resource.h>
 
 /// Raises the limit as far as the system allows.
-/// Returns: the limit.
+/// Returns: the limit, or 1024 if the system does not tell.
 inline rlim_t raise_descriptor_limit() {
     rlimit limit{};
-    ::getrlimit(RLIMIT_NOFILE, &limit);
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return 1024;
+    const auto before = limit.rlim_cur;
     limit.rlim_cur = limit.rlim_max;
-    ::setrlimit(RLIMIT_NOFILE, &limit);
-    ::getrlimit(RLIMIT_NOFILE, &limit);
-    return limit.rlim_cur;
+    return ::setrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : before;
 }

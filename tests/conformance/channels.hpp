@@ -6,6 +6,7 @@
 #include <asynchat/asynchat.hpp>
 
 #include <exception>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -113,6 +114,108 @@ public:
     void handle_accepted(asyncore::platform::socket sock, const asyncore::address&) override {
         log_line("accept " + player_.accepted(name_, std::move(sock)));
         happened("accept");
+    }
+};
+
+/// A kind of channel for scripts of the wide grammar: each method that the loop calls is logged, and
+/// has the event `before_METHOD`.  Python: wide_replay.py.
+template <class Kind>
+class wide : public Kind {
+public:
+    using Kind::Kind;
+    using Kind::recv;
+
+    bool readable() override {
+        asked("readable");
+        return Kind::readable();
+    }
+    bool writable() override {
+        asked("writable");
+        return Kind::writable();
+    }
+    void handle_read_event() override {
+        called("handle_read_event");
+        Kind::handle_read_event();
+    }
+    void handle_write_event() override {
+        called("handle_write_event");
+        Kind::handle_write_event();
+    }
+    void handle_expt_event() override {
+        called("handle_expt_event");
+        Kind::handle_expt_event();
+    }
+    void handle_connect_event() override {
+        called("handle_connect_event");
+        Kind::handle_connect_event();
+    }
+    void handle_accept() override {
+        called("handle_accept");
+        Kind::handle_accept();
+    }
+    void handle_accepted(asyncore::platform::socket sock,
+                         const asyncore::address& caller) override {
+        called("handle_accepted");
+        Kind::handle_accepted(std::move(sock), caller);
+    }
+    void handle_read() override {
+        called("handle_read");
+        Kind::handle_read();
+    }
+    void handle_write() override {
+        called("handle_write");
+        Kind::handle_write();
+    }
+    void handle_close() override {
+        called("handle_close");
+        Kind::handle_close();
+    }
+    void handle_error() override {
+        called("handle_error");
+        Kind::handle_error();
+    }
+    void handle_expt() override {
+        called("handle_expt");
+        Kind::handle_expt();
+    }
+    std::size_t recv(std::span<char> buffer) override {
+        called("recv");
+        return Kind::recv(buffer);
+    }
+    std::size_t send(std::string_view data) override {
+        called("send");
+        return Kind::send(data);
+    }
+    void close() override {
+        called("close");
+        Kind::close();
+    }
+    void log_info(std::string_view message, std::string_view type) override {
+        called("log_info");
+        Kind::log_info(message, type);
+    }
+
+protected:
+    void called(const std::string& method) {
+        this->log_line(method + "()");
+        this->happened("before_" + method);
+    }
+
+private:
+    void asked(const std::string& predicate) {
+        if (this->player_.logs_predicates()) called(predicate);
+    }
+};
+
+/// The same for a kind that has initiate_send().
+template <class Kind>
+class wide_sender : public wide<Kind> {
+public:
+    using wide<Kind>::wide;
+
+    void initiate_send() override {
+        this->called("initiate_send");
+        Kind::initiate_send();
     }
 };
 

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <cstdio>
+#include <functional>
 #include <limits>
 #include <new>
 #include <system_error>
@@ -155,10 +156,11 @@ Size narrow(std::size_t size) {
 // The producer of push_chunks.
 class chunk_producer : public asynchat::producer {
 public:
-    explicit chunk_producer(const std::vector<std::string>& chunks)
-        : chunks_(chunks.begin(), chunks.end()) {}
+    chunk_producer(const std::vector<std::string>& chunks, std::function<void()> called)
+        : chunks_(chunks.begin(), chunks.end()), called_(std::move(called)) {}
 
     std::string more() override {
+        called_();
         if (chunks_.empty()) return {};
         std::string chunk = std::move(chunks_.front());
         chunks_.pop_front();
@@ -167,6 +169,7 @@ public:
 
 private:
     std::deque<std::string> chunks_;
+    std::function<void()> called_;
 };
 
 // The producer of push_failing.
@@ -250,6 +253,15 @@ std::string kind_of_exception() {
 }
 
 void player::run(const directive& line) {
+    // As `self` does in Python, this keeps a channel that its own hook destroys until the hook ends.
+    const auto found = channels_.find(line.name);
+    auto held = found == channels_.end() ? nullptr : found->second;
+    carry_out(line);
+    held.reset();
+    if (wide_) asyncore::socket_map.sweep();  // which destroys it, as Python does
+}
+
+void player::carry_out(const directive& line) {
     if (line.what == "listen" || line.what == "dial" || line.option("tcp", 0) != 0) join_network();
     settle();
     const std::string& what = line.what;
@@ -271,6 +283,7 @@ void player::run(const directive& line) {
     else if (what == "state") attempt(line.name, [&] { state(line.name); });
     else if (what == "map") log("map " + std::to_string(asyncore::socket_map.size()));
     else if (what == "close_all") close_all();
+    else if (what == "predicates") logs_predicates_ = true;
     else make_channel(line);
 }
 
@@ -319,7 +332,7 @@ std::string player::accepted(const std::string& listener, platform::socket sock)
     std::string name = std::move(expected.front());
     expected.pop_front();
     at_once(sock.fileno());
-    channels_[name] = asyncore::spawn<chat>(*this, name, std::move(sock));
+    spawn_chat(name, std::move(sock));
     return name;
 }
 
@@ -327,29 +340,47 @@ std::string player::accepted(const std::string& listener, platform::socket sock)
 // Directives.
 // ---------------------------------------------------------------------------
 
+/// Makes a channel and keeps it under its name.  A wide channel overrides the predicates, and yet
+/// keeps the promise of asked_every_turn_, unless a predicate can have an action.
+template <class Kind, class WideKind, class... Arguments>
+std::shared_ptr<Kind> player::spawn(const std::string& name, Arguments&&... arguments) {
+    std::shared_ptr<Kind> made;
+    if (wide_) {
+        made = asyncore::spawn<WideKind>(*this, name, std::forward<Arguments>(arguments)...);
+        made->asked_every_turn_ = logs_predicates_ || !asyncore::keeps_predicates<Kind>;
+    } else made = asyncore::spawn<Kind>(*this, name, std::forward<Arguments>(arguments)...);
+    channels_[name] = made;
+    return made;
+}
+
+std::shared_ptr<asynchat::async_chat> player::spawn_chat(const std::string& name) {
+    return spawn<chat, wide_sender<chat>>(name);
+}
+
+std::shared_ptr<asynchat::async_chat> player::spawn_chat(const std::string& name,
+                                                         platform::socket sock) {
+    return spawn<chat, wide_sender<chat>>(name, std::move(sock));
+}
+
 void player::make_channel(const directive& line) {
     auto [mine, peer] = connected_pair(line.option("tcp", 0) != 0, home_);
     platform::socket sock(std::move(mine));
     peers_[line.name] = std::move(peer);
     if (line.what == "chat") {
-        const auto made = asyncore::spawn<chat>(*this, line.name, std::move(sock));
+        const auto made = spawn_chat(line.name, std::move(sock));
         made->ac_in_buffer_size =
             narrow<decltype(made->ac_in_buffer_size)>(line.option("in", 4096));
         made->ac_out_buffer_size =
             narrow<decltype(made->ac_out_buffer_size)>(line.option("out", 4096));
-        channels_[line.name] = made;
     } else if (line.what == "raw") {
-        const auto made = asyncore::spawn<raw>(*this, line.name, std::move(sock));
-        made->read_size = line.option("read", 64);
-        channels_[line.name] = made;
+        spawn<raw, wide<raw>>(line.name, std::move(sock))->read_size = line.option("read", 64);
     } else {
-        channels_[line.name] = asyncore::spawn<sender>(*this, line.name, std::move(sock));
+        spawn<sender, wide_sender<sender>>(line.name, std::move(sock));
     }
 }
 
 void player::listen(const directive& line) {
-    const auto made = asyncore::spawn<listener>(*this, line.name);
-    channels_[line.name] = made;
+    const auto made = spawn<listener, wide<listener>>(line.name);
     made->create_socket();
     made->set_reuse_addr();
     made->bind({home_, 0});
@@ -370,8 +401,7 @@ void player::knock(const directive& line) {
 }
 
 void player::dial(const directive& line) {
-    const auto made = asyncore::spawn<chat>(*this, line.name);
-    channels_[line.name] = made;
+    const auto made = spawn_chat(line.name);
     made->create_socket();
     at_once(made->socket.fileno());
     sockaddr_in name = any_port_of(home_);
@@ -524,6 +554,37 @@ void player::state(const std::string& name) {
 // Actions.
 // ---------------------------------------------------------------------------
 
+void player::nested() {
+    settle();
+    log("loop");
+    asyncore::loop(0.0, delivery_ == asyncore::delivery::poll, nullptr, 1);
+}
+
+void player::make(const std::string& name) {
+    auto [mine, peer] = connected_pair(false, home_);
+    peers_[name] = std::move(peer);
+    spawn_chat(name, platform::socket(std::move(mine)));
+}
+
+/// Closes the channel, and makes a chat under its descriptor.
+void player::reuse(asyncore::dispatcher& channel, const std::string& name) {
+    auto [mine, peer] = connected_pair(false, home_);
+    peers_[name] = std::move(peer);
+    const int number = channel.socket.fileno();
+    channel.close();
+    if (number >= 0 && !channel.socket) {
+        if (::dup2(mine.get(), number) < 0) fail("dup2");
+        mine.reset(number);
+    }
+    spawn_chat(name, platform::socket(std::move(mine)));
+}
+
+/// Takes the channel out of the map, wherever it stands there.
+void player::erase(asyncore::dispatcher& channel) {
+    for (const auto& [fd, each] : asyncore::socket_map.items())
+        if (each.get() == &channel) asyncore::socket_map.erase(fd);
+}
+
 void player::act(const std::string& name, const action& wanted) {
     asyncore::dispatcher& channel = find(name);
     const std::string& what = wanted.what;
@@ -533,7 +594,11 @@ void player::act(const std::string& name, const action& wanted) {
         as_chat(channel).push_with_producer(
             asynchat::simple_producer(wanted.bytes(), wanted.number));
     else if (what == "push_chunks")
-        as_chat(channel).push_with_producer(chunk_producer(wanted.chunks));
+        as_chat(channel).push_with_producer(chunk_producer(wanted.chunks, [this, name] {
+            if (!wide_) return;
+            log(name + " more()");
+            happened(name, "before_more");
+        }));
     else if (what == "push_bytes") as_chat(channel).push_with_producer(wanted.bytes());
     else if (what == "push_failing") as_chat(channel).push_with_producer(failing_producer());
     else if (what == "send") {
@@ -553,6 +618,21 @@ void player::act(const std::string& name, const action& wanted) {
     else if (what == "raise") throw boom();
     else if (what == "raise_os") throw std::system_error(wanted.error, std::generic_category());
     else if (what == "exit_now") throw asyncore::ExitNow();
+    else if (what == "planted") {
+        log(name + " planted");
+        act(name, *wanted.inner);
+    } else if (what == "raise_value") throw std::invalid_argument("on purpose");
+    else if (what == "nested") nested();
+    else if (what == "make") make(wanted.other);
+    else if (what == "reuse") reuse(channel, wanted.other);
+    else if (what == "erase") erase(channel);
+    else if (what == "destroy") {
+        erase(channel);
+        channels_.erase(name);
+    } else if (what == "replace") {
+        if (channel._fileno >= 0) asyncore::socket_map[channel._fileno] = find(wanted.other);
+    } else if (what == "clear") asyncore::socket_map.clear();
+    else if (what == "close_all") asyncore::close_all();
 }
 
 }  // namespace replay

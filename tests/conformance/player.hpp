@@ -3,6 +3,7 @@
 // Python: class Replay in replay.py, in the same order.
 #pragma once
 
+#include <asynchat/asynchat.hpp>
 #include <asyncore/asyncore.hpp>
 #include <asyncore/platform/unique_fd.hpp>
 #include <asyncore/turn.hpp>
@@ -46,8 +47,10 @@ std::string kind_of_exception();
 
 class player {
 public:
+    /// `wide`: the script is of the wide grammar.
     /// `home`: the loopback address of all its TCP sockets.
-    explicit player(std::string home = "127.0.0.1") : home_(std::move(home)) {}
+    explicit player(bool wide, std::string home = "127.0.0.1")
+        : wide_(wide), home_(std::move(home)) {}
     player(const player&) = delete;
     player& operator=(const player&) = delete;
 
@@ -67,12 +70,14 @@ public:
     /// Runs the next action that an `on` left for this event.
     void happened(const std::string& name, const std::string& event);
     bool awaited(const std::string& name, const std::string& event) const;
+    bool logs_predicates() const { return logs_predicates_; }
     /// Makes the channel that was expected next.  Returns: its name.
     std::string accepted(const std::string& listener, asyncore::platform::socket sock);
 
 private:
     using unique_fd = asyncore::platform::unique_fd;
 
+    void carry_out(const directive& line);
     void join_network();
     void settle();
 
@@ -98,8 +103,20 @@ private:
     asyncore::dispatcher& find(const std::string& name);
     int peer(const std::string& name);
 
+    template <class Kind, class WideKind, class... Arguments>
+    std::shared_ptr<Kind> spawn(const std::string& name, Arguments&&... arguments);
+    std::shared_ptr<asynchat::async_chat> spawn_chat(const std::string& name);
+    std::shared_ptr<asynchat::async_chat> spawn_chat(const std::string& name,
+                                                     asyncore::platform::socket sock);
+    void nested();
+    void make(const std::string& name);
+    void reuse(asyncore::dispatcher& channel, const std::string& name);
+    void erase(asyncore::dispatcher& channel);
+
     void act(const std::string& name, const action& wanted);
 
+    const bool wide_;
+    bool logs_predicates_ = false;
     const std::string home_;
     std::string log_;
     std::map<std::string, std::shared_ptr<asyncore::dispatcher>> channels_;  // closed channels too

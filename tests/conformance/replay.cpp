@@ -1,6 +1,6 @@
 // Runs a replay script with this library: replay [--poller select|poll|epoll|kqueue] SCRIPT > LOG
 //
-// The twin of replay.py.  `replay [--poller P] --batch` reads many scripts from standard input,
+// The twin of replay.py.  `replay [--poller P] [--wide] --batch` reads many scripts from standard input,
 // each after a line with its length, and answers each with "STATUS LENGTH" and the log, or what
 // went wrong.  Each script has a process of its own, so that a crash (its status is 128 plus the
 // signal) does not end the batch.
@@ -33,9 +33,9 @@ struct outcome {
 
 // Plays one script; calls `written` with what was logged, after each directive.
 template <class Written>
-outcome play(replay::player& playing, std::string_view script, Written written) {
+outcome play(replay::player& playing, std::string_view script, bool wide, Written written) {
     try {
-        for (const auto& line : replay::parse(script)) {
+        for (const auto& line : replay::parse(script, wide)) {
             playing.run(line);
             written(playing.take_log());
         }
@@ -51,9 +51,9 @@ outcome play(replay::player& playing, std::string_view script, Written written) 
 
 int play_one(std::istream& input) {
     const std::string script{std::istreambuf_iterator(input), {}};
-    replay::player playing;
-    const auto [status, text] =
-        play(playing, script, [](const std::string& log) { std::cout << log << std::flush; });
+    replay::player playing(false);
+    const auto [status, text] = play(
+        playing, script, false, [](const std::string& log) { std::cout << log << std::flush; });
     if (status != 0) std::cerr << text << std::endl;
     std::_Exit(status);  // nothing is closed here: not even by destructors
 }
@@ -77,24 +77,24 @@ std::string home_of(unsigned script) {
 #endif
 }
 
-[[noreturn]] void play_in_child(const std::string& script, const std::string& home) {
+[[noreturn]] void play_in_child(const std::string& script, bool wide, const std::string& home) {
     ::alarm(60);  // nothing of a batch takes that long
-    replay::player playing(home);
+    replay::player playing(wide, home);
     std::string log;
     const auto [status, text] =
-        play(playing, script, [&](const std::string& more) { log += more; });
+        play(playing, script, wide, [&](const std::string& more) { log += more; });
     playing.leave_no_trace();
     answer(status, status == 0 ? log : text + '\n');
     std::_Exit(0);
 }
 
-int play_batch() {
+int play_batch(bool wide) {
     std::string length;
     for (unsigned count = 1; std::getline(std::cin, length); ++count) {
         std::string script(std::stoul(length), '\0');
         std::cin.read(script.data(), static_cast<std::streamsize>(script.size()));
         const pid_t child = ::fork();
-        if (child == 0) play_in_child(script, home_of(count));
+        if (child == 0) play_in_child(script, wide, home_of(count));
         int status = 0;
         if (child < 0 || ::waitpid(child, &status, 0) < 0) return 1;
         if (WIFSIGNALED(status)) answer(128 + WTERMSIG(status), "killed\n");
@@ -104,7 +104,8 @@ int play_batch() {
 }
 
 int usage() {
-    std::cerr << "usage: replay [--poller select|poll|epoll|kqueue] SCRIPT|-|--batch > LOG\n";
+    std::cerr
+        << "usage: replay [--poller select|poll|epoll|kqueue] SCRIPT|-|[--wide] --batch > LOG\n";
     return 1;
 }
 
@@ -114,8 +115,10 @@ int run(std::vector<std::string> arguments) {
         asyncore::socket_map.mechanism();  // throws if there is none of that name
         arguments.erase(arguments.begin(), arguments.begin() + 2);
     }
-    if (arguments.size() != 1) return usage();
-    if (arguments[0] == "--batch") return play_batch();
+    const bool wide = arguments.size() == 2 && arguments[0] == "--wide";
+    if (wide) arguments.erase(arguments.begin());
+    if (arguments.size() != 1 || (wide && arguments[0] != "--batch")) return usage();
+    if (arguments[0] == "--batch") return play_batch(wide);
     if (arguments[0] == "-") return play_one(std::cin);
     std::ifstream file(arguments[0], std::ios::binary);
     if (!file) {

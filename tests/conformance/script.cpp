@@ -12,14 +12,43 @@ namespace replay {
 namespace {
 
 // One letter for each argument: B bytes, N number, T terminator, E errno, + one or more bytes, @
-// name and action.
-const std::map<std::string, std::string_view, std::less<>> actions = {
+// name and action, A an action, C a channel, W a new name.
+using shapes = std::map<std::string, std::string_view, std::less<>>;
+const shapes actions = {
     {"push", "B"},           {"push_simple", "NB"},   {"push_chunks", "+"}, {"push_bytes", "B"},
     {"push_failing", ""},    {"send", "B"},           {"recv", "N"},        {"set_terminator", "T"},
     {"close_when_done", ""}, {"discard_buffers", ""}, {"close", ""},        {"initiate_send", ""},
     {"handle_read", ""},     {"handle_close", ""},    {"del_channel", ""},  {"add_channel", ""},
     {"raise", ""},           {"raise_os", "E"},       {"exit_now", ""},     {"at", "@"},
 };
+
+// What only the wide grammar has.
+const shapes wide_actions = {
+    {"pass", ""},   {"raise_value", ""}, {"nested", ""},   {"make", "W"},
+    {"reuse", "W"}, {"destroy", ""},     {"erase", ""},    {"replace", "C"},
+    {"clear", ""},  {"close_all", ""},   {"planted", "A"},
+};
+
+// The event `before_X` is a call of the method X.
+constexpr std::array<std::string_view, 19> methods = {"readable",
+                                                      "writable",
+                                                      "handle_read_event",
+                                                      "handle_write_event",
+                                                      "handle_expt_event",
+                                                      "handle_connect_event",
+                                                      "handle_accept",
+                                                      "handle_accepted",
+                                                      "handle_read",
+                                                      "handle_write",
+                                                      "handle_close",
+                                                      "handle_error",
+                                                      "handle_expt",
+                                                      "recv",
+                                                      "send",
+                                                      "initiate_send",
+                                                      "close",
+                                                      "log_info",
+                                                      "more"};
 
 constexpr std::array<std::string_view, 9> events = {"collect", "found",  "connect", "close", "read",
                                                     "write",   "accept", "error",   "expt"};
@@ -38,9 +67,21 @@ struct promise {
 };
 
 struct names_of_script {
+    bool wide;
     std::map<std::string, kind, std::less<>> kinds;
     std::vector<promise> promises;
 };
+
+template <class Range>
+bool contains(const Range& range, std::string_view wanted) {
+    return std::find(range.begin(), range.end(), wanted) != range.end();
+}
+
+bool is_event(std::string_view text, bool wide) {
+    constexpr std::string_view before = "before_";
+    if (wide && text.starts_with(before)) return contains(methods, text.substr(before.size()));
+    return contains(events, text);
+}
 
 struct word {
     std::string text;
@@ -236,9 +277,7 @@ void line::take_options(directive& into, const std::vector<std::string_view>& al
             const std::size_t equals = text.find('=');
             key = text.substr(0, equals);
             const std::string digits = equals == text.npos ? "" : text.substr(equals + 1);
-            if (std::find(allowed.begin(), allowed.end(), key) == allowed.end() ||
-                !is_number(digits))
-                throw bad("unknown option");
+            if (!contains(allowed, key) || !is_number(digits)) throw bad("unknown option");
             value = to_number(digits);
         }
         if (!into.options.emplace(key, value).second) throw bad("an option is there twice");
@@ -273,9 +312,14 @@ int line::take_errno() {
 action line::take_action(bool deferred) {
     action taken;
     taken.what = take_word("an action");
-    const auto found = actions.find(taken.what);
-    if (found == actions.end()) throw bad("unknown action");
+    const shapes& known =
+        script_.wide && wide_actions.contains(taken.what) ? wide_actions : actions;
+    const auto found = known.find(taken.what);
+    if (found == known.end()) throw bad("unknown action");
     for (const char shape : found->second) {
+        if (shape == 'W') taken.other = take_new_name({false, true, false});
+        if (shape == 'A') taken.inner = std::make_shared<const action>(take_action(deferred));
+        if (shape == 'C') taken.other = take_other(deferred);
         if (shape == 'B' || shape == '+') taken.chunks.push_back(take_bytes());
         if (shape == 'N') taken.number = take_number();
         if (shape == 'T') taken.term = take_terminator();
@@ -342,12 +386,11 @@ void line::take_arguments(directive& into) {
     } else if (what == "on") {
         into.name = take_name();
         into.event = take_word("an event");
-        if (std::find(events.begin(), events.end(), into.event) == events.end())
-            throw bad("expected an event");
+        if (!is_event(into.event, script_.wide)) throw bad("expected an event");
         into.run = take_action(true);
     } else if (what == "state") {
         into.name = take_name();
-    } else if (what != "map" && what != "close_all") {
+    } else if (what != "map" && what != "close_all" && !(script_.wide && what == "predicates")) {
         throw bad("unknown directive");
     }
 }
@@ -380,8 +423,8 @@ std::size_t directive::option(const std::string& key, std::size_t otherwise) con
 bad_script::bad_script(int line, std::string_view why)
     : std::runtime_error("bad script: line " + std::to_string(line) + ": " + std::string(why)) {}
 
-std::vector<directive> parse(std::string_view text) {
-    names_of_script script;
+std::vector<directive> parse(std::string_view text, bool wide) {
+    names_of_script script{wide, {}, {}};
     std::vector<directive> directives;
     for (int number = 1;; ++number) {
         const std::size_t end = text.find('\n');

@@ -25,7 +25,7 @@ struct action {
     std::size_t number = 0;               // recv N, push_simple SIZE
     int error = 0;                        // raise_os ERRNO
     terminator term;                      // set_terminator
-    std::string other;                    // at NAME …
+    std::string other;                    // at NAME …, replace NAME, make NEW, reuse NEW
     std::shared_ptr<const action> inner;  // … ACTION
 
     const std::string& bytes() const { return chunks.front(); }
@@ -54,9 +54,10 @@ public:
     bad_script(int line, std::string_view why);
 };
 
+/// `wide`: the script may also have what script.py names under METHODS and WIDE_ACTIONS.
 /// Returns: the directives of a script, in their order.
 /// Throws: bad_script for the first line that is not of the format.
-std::vector<directive> parse(std::string_view text);
+std::vector<directive> parse(std::string_view text, bool wide);
 
 /// Returns: an errno's value by its symbolic name, 0 for a name that this system does not have.
 int errno_named(std::string_view name);

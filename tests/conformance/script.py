@@ -26,6 +26,17 @@ ACTIONS = {
     "raise": "", "raise_os": "E", "exit_now": "", "at": "@",
 }
 
+# What only the wide grammar has, which is for the scripts of exhaustive.py. The event `before_X` is a call of the
+# method X: the action runs before the base class's own method does.
+METHODS = ("readable", "writable", "handle_read_event", "handle_write_event", "handle_expt_event",
+           "handle_connect_event", "handle_accept", "handle_accepted", "handle_read", "handle_write", "handle_close",
+           "handle_error", "handle_expt", "recv", "send", "initiate_send", "close", "log_info", "more")
+# C is a channel, W a new name, A another action.
+WIDE_ACTIONS = {
+    "pass": "", "raise_value": "", "nested": "", "make": "W", "reuse": "W", "destroy": "", "erase": "",
+    "replace": "C", "clear": "", "close_all": "", "planted": "A",
+}
+
 # The kind of channel that a name stands for. `peer`: the script holds the channel's peer. `tcp`: it can be reset.
 Kind = namedtuple("Kind", "listens peer tcp")
 
@@ -203,10 +214,10 @@ class Line:
     def action(self, deferred):
         """`deferred`: the action belongs to an `on`, and may name a channel that a later line makes."""
         what = self.word("an action")
-        if what not in ACTIONS:
+        if what not in self.script.actions:
             raise self.bad("unknown action")
         args = []
-        for shape in ACTIONS[what]:
+        for shape in self.script.actions[what]:
             if shape == "B":
                 args.append(self.bytes_())
             elif shape == "N":
@@ -219,6 +230,12 @@ class Line:
                 args.append(self.bytes_())
                 while self.words:
                     args.append(self.bytes_())
+            elif shape == "W":
+                args.append(self.new_name(Kind(False, True, False)))
+            elif shape == "A":
+                args.append(self.action(deferred))
+            elif shape == "C":
+                args.append(self.other(deferred))
             else:
                 args.append(self.other(deferred))
                 args.append(self.action(deferred))
@@ -236,7 +253,7 @@ class Line:
 
     def directive(self):
         what = self.word("a directive")
-        if what not in DIRECTIVES:
+        if what not in self.script.directives:
             raise self.bad("unknown directive")
         args = getattr(self, "parse_" + what)()
         if self.words:
@@ -304,7 +321,7 @@ class Line:
         return [self.name(), self.action(deferred=False)]
 
     def parse_on(self):
-        return [self.name(), self.one_of(EVENTS, "an event"), self.action(deferred=True)]
+        return [self.name(), self.one_of(self.script.events, "an event"), self.action(deferred=True)]
 
     def parse_state(self):
         return [self.name()]
@@ -315,18 +332,24 @@ class Line:
     def parse_close_all(self):
         return []
 
+    def parse_predicates(self):
+        return []
+
 
 class Script:
     """What the parser knows while it reads the lines."""
 
-    def __init__(self):
+    def __init__(self, wide):
+        self.directives = DIRECTIVES + ("predicates",) * wide
+        self.events = EVENTS + tuple("before_" + method for method in METHODS) * wide
+        self.actions = dict(ACTIONS, **WIDE_ACTIONS) if wide else ACTIONS
         self.kinds = {}
         self.promises = []  # (line, name) of each channel that an `on` names
 
 
-def parse(text):
+def parse(text, wide=False):
     """The directives of a script. The first line that is not of the format raises BadScript."""
-    script = Script()
+    script = Script(wide)
     directives = []
     for number, line in enumerate(text.decode("latin-1").split("\n"), 1):
         line = line.rstrip("\r")

@@ -1,6 +1,7 @@
 // What the fuzz targets share: decisions read from the input, and a check that ends the process.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -10,6 +11,11 @@
 #include <string_view>
 
 namespace fuzz {
+
+[[noreturn]] inline void fail(const std::string& why) {
+    std::fprintf(stderr, "%s\n", why.c_str());
+    std::abort();
+}
 
 /// Reads decisions from the bytes of an input, and zeros when the bytes are used up.
 class decisions {
@@ -37,9 +43,13 @@ private:
 
 inline void check_same(std::string_view what, const std::string& model, const std::string& ours) {
     if (model == ours) return;
-    std::fprintf(stderr, "%.*s\n  model: %s\n  ours:  %s\n", static_cast<int>(what.size()),
-                 what.data(), model.c_str(), ours.c_str());
-    std::abort();
+    // The texts may be long: they are shown to the end of the line in which they begin to differ.
+    const auto differs = std::mismatch(model.begin(), model.end(), ours.begin(), ours.end());
+    const auto at = static_cast<std::size_t>(differs.first - model.begin());
+    const auto shown = [at](const std::string& text) {
+        return text.substr(0, text.find('\n', at));
+    };
+    fail(std::string(what) + "\n  model: " + shown(model) + "\n  ours:  " + shown(ours));
 }
 
 }  // namespace fuzz

@@ -153,7 +153,7 @@ public:
     /// `earlier`: the queue that had the number before, if any.
     queue(int fd, queue* earlier) : before(earlier), fd_(fd) {}
 
-    queue* const before;  // never deleted, so that threads need no order between them
+    queue* before;  // kept, so that threads need no order between them
 
     /// Applies one change.  Returns: 0 or an errno.
     int apply(const struct kevent& change) {
@@ -394,4 +394,16 @@ int kevent(int kq, const struct kevent* changelist, int nchanges, struct kevent*
     }
     if (receipts > 0 || nevents == 0) return receipts;
     return here->scan(eventlist, nevents, timeout);
+}
+
+/// Frees the queues that were closed, which this stand-in does not see.  No other thread may use any.
+void kqueue_forget_closed_queues();
+void kqueue_forget_closed_queues() {
+    for (std::size_t at = 0; at < most; ++at) {
+        queue* const last = queues[at];
+        if (!last) continue;
+        for (auto* each = last->before; each;) delete std::exchange(each, each->before);
+        last->before = nullptr;
+        if (!find(static_cast<int>(at))) delete queues[at].exchange(nullptr);
+    }
 }

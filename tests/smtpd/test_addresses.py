@@ -1,4 +1,4 @@
-"""Addresses made at random, and addresses whose comments are nested deeply, as SMTPChannel._getaddr() reads them in the port and in CPython.
+"""Addresses made at random, those of the fuzz corpus, and addresses whose comments are nested deeply, as SMTPChannel._getaddr() reads them in the port and in CPython.
 
     test_addresses.py ADDRESSES [COUNT [SEED]]
 
@@ -6,6 +6,7 @@ Where CPython raises an exception, the port must throw one, of any kind: the cha
 with smtpd, the test is skipped.
 """
 
+import pathlib
 import random
 import subprocess
 import sys
@@ -38,6 +39,18 @@ def mutated(rng):
     return text
 
 
+def of_corpus():
+    """The addresses of mail in the corpus of the fuzz target, which has a line in hexadecimal for each input.  As in
+    address.cpp, the byte 1 stands for 300 opening brackets, and the byte 2 for 300 closing brackets."""
+    for line in (pathlib.Path(__file__).parent.parent / "fuzz/address.corpus").read_text().splitlines():
+        kind, text = bytes.fromhex(line[:2]), bytes.fromhex(line[2:])
+        if kind[0] % 4 == 0 and b"\n" not in text:
+            try:
+                yield text.replace(b"\1", b"(" * 300).replace(b"\2", b")" * 300).decode()
+            except UnicodeDecodeError:
+                pass  # smtpd decodes a command before it reads the address
+
+
 def in_cpython():
     """Runs in CPython: reads addresses, and prints what addresses.cpp prints."""
     import smtpd
@@ -54,7 +67,7 @@ def main(addresses, count="20000", seed="1"):
         print("skipped: there is no CPython with smtpd here")
         return SKIPPED
     rng = random.Random(int(seed))
-    texts = NESTED + [rng.choice([made_up, mutated])(rng) for _ in range(int(count))]
+    texts = NESTED + list(of_corpus()) + [rng.choice([made_up, mutated])(rng) for _ in range(int(count))]
     given = "".join(text + "\n" for text in texts).encode()
 
     def read(*command):

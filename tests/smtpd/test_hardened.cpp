@@ -86,6 +86,43 @@ TEST_SUITE("hardened_channel") {
         }
     }
 
+    TEST_CASE("a character may arrive in two pieces, and text that is not UTF-8 is refused") {
+        one_hardened test;
+        test.channel->_decode_data = true;
+        const auto say_in_two = [&](std::string_view before, std::string_view after) {
+            mock(test.channel->socket).queue_part(before);
+            test.channel->handle_read();
+            return test.say(after);
+        };
+        CHECK(say_in_two("HELO ex\xc3", "\xa9mple").starts_with("250 "));
+        CHECK(test.say("VRFY \xc3") == "501 Error: bad syntax\r\n");
+        test.say("MAIL FROM:<a@b>");
+        test.say("RCPT TO:<c@d>");
+        test.say("DATA");
+        CHECK(say_in_two("\xc3", "\xa9\r\n.") == "250 OK\r\n");
+        CHECK(std::get<3>(test.server.messages.at(0)) == "\xc3\xa9");
+        test.say("MAIL FROM:<a@b>");
+        test.say("RCPT TO:<c@d>");
+        test.say("DATA");
+        CHECK(test.say("\xc3\r\n.") == "554 Error: this is not UTF-8\r\n");
+        CHECK(test.server.messages.size() == 1);
+        CHECK(test.say("NOOP") == "250 OK\r\n");
+    }
+
+    TEST_CASE("a command that is too long has the same reply, whatever its pieces") {
+        std::string command;
+        for (int i = 0; i < 300; ++i) command += "\xc3\xa9";
+        for (const std::size_t size : {1UL, 3UL, command.size()}) {
+            one_hardened test;
+            for (std::size_t at = 0; at < command.size(); at += size) {
+                mock(test.channel->socket).queue_part(command.substr(at, size));
+                test.channel->handle_read();
+            }
+            CHECK(test.say("") == "500 Error: line too long\r\n");
+            CHECK(test.say("NOOP") == "250 OK\r\n");
+        }
+    }
+
     TEST_CASE("a silent client gets 421, and is closed") {
         one_hardened test;
         test.pass(299s);

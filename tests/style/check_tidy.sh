@@ -17,7 +17,7 @@ if [ -e "$stamp" ] &&
     exit 0
 fi
 [ -z "$stamp" ] || touch "$stamp.new"
-printf '%s\n' platform/*.cpp asyncore/*.cpp asynchat/*.cpp |
+find platform asyncore asynchat -name '*.cpp' |
     xargs -P "$(getconf _NPROCESSORS_ONLN)" -I FILE "$tool" --quiet FILE -- -std=c++20 -I. \
         -isystem tests/kqueue -DASYNCORE_HAVE_EPOLL -DASYNCORE_HAVE_KQUEUE
 [ -z "$stamp" ] || mv "$stamp.new" "$stamp"

@@ -5,6 +5,19 @@
 
 namespace smtpd {
 
+namespace {
+
+bool is_utf8(const std::string& bytes) {
+    try {
+        py::decode_utf8(bytes);
+        return true;
+    } catch (const py::UnicodeError&) {
+        return false;
+    }
+}
+
+}  // namespace
+
 hardened_channels::~hardened_channels() {
     while (!all.empty()) (*all.begin())->close();
 }
@@ -58,7 +71,15 @@ hardened_channel::~hardened_channel() {
 void hardened_channel::collect_incoming_data(std::string_view data) {
     if (leaving_) return;
     client_.move(channels_.now, data.size());
-    SMTPChannel::collect_incoming_data(data);
+    // A piece may end inside a character, so the line is decoded when it is whole.
+    const bool decode = std::exchange(_decode_data, false);
+    try {
+        SMTPChannel::collect_incoming_data(data);
+    } catch (...) {
+        _decode_data = decode;
+        throw;
+    }
+    _decode_data = decode;
 }
 
 void hardened_channel::found_terminator() {
@@ -73,6 +94,11 @@ void hardened_channel::take_line_() {
     // The last line may have been a command that does not exist.
     std::erase_if(own_limits_, [](const auto& each) { return each.second == 512; });
     const bool is_command = smtp_state == COMMAND;
+    const auto limit = is_command ? max_command_size_limit() : data_size_limit;
+    const bool is_whole = limit == 0 || num_bytes <= limit;
+    if (is_command && !is_whole) return refuse_("500 Error: line too long");
+    if (_decode_data && is_whole && !is_utf8(py::join(_emptystring, received_lines)))
+        return refuse_(is_command ? "501 Error: bad syntax" : "554 Error: this is not UTF-8");
     try {
         SMTPChannel::found_terminator();
     } catch (const std::logic_error&) {
@@ -81,6 +107,14 @@ void hardened_channel::take_line_() {
         if (!is_command) throw;
         push("501 Error: bad syntax");
     }
+}
+
+/// Answers a line that is not to be looked at.
+void hardened_channel::refuse_(std::string_view reply) {
+    received_lines.clear();
+    num_bytes = 0;
+    if (smtp_state == DATA) _set_post_data_state();
+    push(reply);
 }
 
 std::pair<std::string, std::string> hardened_channel::_getaddr(const std::string& arg) {

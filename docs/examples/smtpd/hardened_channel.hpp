@@ -58,6 +58,9 @@ private:
 ///   so RSET and QUIT become a message.
 /// - A channel has limits of its own on the length of commands, and a command that does not exist
 ///   adds no limit.  In Python all channels share a dict, in which every command stays.
+/// - Text is decoded when the line or the message is whole, and text that is not UTF-8 is refused.  In
+///   Python a character that arrives in two pieces ends the connection, if decode_data is set; and
+///   the reply to a command that is too long depends on the pieces.
 /// - A command on which a method throws, as `MAIL FROM:<` in Python, is a syntax error.  In Python
 ///   the connection ends.
 /// - What a client sends after QUIT counts for nothing.
@@ -79,6 +82,7 @@ public:
 
 private:
     void take_line_();
+    void refuse_(std::string_view reply);
     void expect_();
     void leave_();
 

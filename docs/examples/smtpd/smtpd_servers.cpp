@@ -38,9 +38,10 @@ void SMTPServer::init(const address& localaddr, const address& remoteaddr, const
 
 void SMTPServer::print_started_() const {
     const auto now = std::time(nullptr);
+    const char* const date = std::ctime(&now);  // null where the C library cannot tell
     auto name = asyncore::type_name(typeid(*this));
     name.erase(0, name.rfind(':') + 1);
-    print(*DEBUGSTREAM, name, "started at", std::string(std::ctime(&now)).substr(0, 24));
+    print(*DEBUGSTREAM, name, "started at", std::string(date ? date : "?").substr(0, 24));
     print(*DEBUGSTREAM, "\tLocal addr:", py::repr(_localaddr));
     *DEBUGSTREAM << "\tRemote addr:" << py::repr(_remoteaddr) << '\n';
 }
@@ -107,7 +108,7 @@ std::string PureProxy::process_message(const address& peer, const std::string& m
     // The new header goes behind the last header.
     lines.insert(std::find(lines.begin(), lines.end(), ""), "X-Peer: " + peer.host());
     const auto refused = _deliver(mailfrom, rcpttos, py::join(NEWLINE, lines));
-    print(*DEBUGSTREAM, "we got some refusals:", py::repr(refused));
+    print(*DEBUGSTREAM, "we got some refusals:", py::repr_of(refused));
     return "";
 }
 

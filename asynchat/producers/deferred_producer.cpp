@@ -1,0 +1,34 @@
+#include <asynchat/producers/deferred_producer.hpp>
+
+#include <utility>
+
+namespace asynchat {
+
+deferred_producer::deferred_producer(async_chat& channel)
+    : deferred_producer([channel = std::weak_ptr(asyncore::self(channel))] {
+          if (const auto it = channel.lock()) it->more_to_send_();
+      }) {}
+
+void deferred_producer::write(std::string_view data) {
+    if (data.empty()) return;
+    bytes_ += data;
+    wake();
+}
+
+void deferred_producer::close() {
+    closed_ = true;
+    wake();
+}
+
+void deferred_producer::wake() {
+    if (std::exchange(awaited_, false)) wake_();
+}
+
+std::string deferred_producer::more() {
+    awaited_ = bytes_.empty();
+    auto data = std::exchange(bytes_, {});
+    if (!data.empty() && handle_taken) handle_taken();
+    return data;
+}
+
+}  // namespace asynchat

@@ -1,0 +1,88 @@
+#include <asyncore/trigger/wake_up.hpp>
+
+#include <asyncore/errors.hpp>
+#include <asyncore/platform/poller.hpp>
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <system_error>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+namespace asyncore {
+
+using namespace std::chrono_literals;
+
+wake_up::wake_up() : ends_(platform::socket::pair()), forks_(platform::fork_count()) {}
+
+void wake_up::send() noexcept {
+    if (is_sent_.exchange(true)) return;
+    const int error = errno;  // a signal handler leaves errno as it was
+    const bool failed = ends_.second.send("x").error != 0;
+    if (failed) is_sent_ = false;
+    errno = error;
+}
+
+/// The byte goes first: a send() in between sends none, and is_sent_ tells of it.
+void wake_up::take() noexcept {
+    std::array<char, 64> bytes;
+    static_cast<void>(ends_.first.recv(bytes));
+    is_sent_.exchange(false);
+}
+
+bool wake_up::is_inherited() const noexcept { return forks_ != platform::fork_count(); }
+
+void wake_up::renew(const std::pair<platform::socket, platform::socket>& by) {
+    const auto replace = [](const platform::socket& end, const platform::socket& other) {
+        ::dup2(other.fileno(), end.fileno());
+        ::fcntl(end.fileno(), F_SETFD, FD_CLOEXEC);
+    };
+    replace(ends_.first, by.first);
+    replace(ends_.second, by.second);
+    forks_ = platform::fork_count();
+    is_sent_ = false;
+    send();
+}
+
+/// The entry leaves the map while its descriptor is the parent's, and asks to be asked in this turn.
+bool wake_up_channel::readable() {
+    if (!wake_.is_inherited()) return true;
+    try {
+        const auto fresh = platform::socket::pair();
+        leave_();
+        wake_.renew(fresh);
+        enter_();
+        map_.wake_at(channel_map::clock::now());
+        return true;
+    } catch (const std::system_error& why) {
+        if (map_.may_log(fault::watch)) map_.log_info(std::string("after a fork: ") + why.what());
+        map_.wake_at(channel_map::clock::now() + 100ms);
+        return false;
+    }
+}
+
+void wake_up_channel::handle_read_event() {
+    wake_.take();
+    handle_wake_up_();
+}
+
+void wake_up_channel::handle_error() {
+    const auto& self = *this;
+    const auto [nil, type, value, info] = compact_traceback();
+    map_.log_info("uncaptured exception in " + type_name(typeid(self)) + " (" + type + ":" + value +
+                  ")");
+}
+
+void wake_up_channel::enter_() {
+    const int fd = wake_.fileno();
+    if (map_.get(fd) != this) map_.set(fd, *this);
+}
+
+void wake_up_channel::leave_() noexcept {
+    const int fd = wake_.fileno();
+    if (map_.get(fd) == this) map_.erase(fd);
+}
+
+}  // namespace asyncore
