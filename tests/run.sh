@@ -111,6 +111,8 @@ esac
 need_build_tools
 need python3 python3
 need /usr/include/doctest/doctest.h doctest-dev
+need /usr/include/openssl/ssl.h libssl-dev
+need openssl openssl
 case $what in
 all | --ci)
     need curl curl

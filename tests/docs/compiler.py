@@ -11,7 +11,8 @@ def state_of(code, command):
     files = [word for word in command if os.path.isfile(word)]
     for word in command:
         if word.startswith("-I"):
-            files += sorted(glob.glob(word[2:] + "/*/*.hpp") + glob.glob(word[2:] + "/*/*/*.hpp"))
+            for depth in "/*.hpp", "/*/*.hpp", "/*/*/*.hpp":
+                files += sorted(glob.glob(word[2:] + depth))
     state = hashlib.sha256("\0".join([code, *command]).encode())
     for file in files:
         state.update(pathlib.Path(file).read_bytes())

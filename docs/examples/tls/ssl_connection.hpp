@@ -56,7 +56,9 @@ public:
     ///
     /// Throws: as SSLContext::session(); std::logic_error if a dispatcher_with_send has something to send still.
     void secure_connection(const SSLContext& context, const std::string& server_hostname = "") {
-        next_session_ = context.session(server_hostname);
+        auto made = context.session(server_hostname);
+        refuse_unsent_bytes();
+        next_session_ = std::move(made);
         drop_plain_input();
         when_all_is_sent([this] { begin_handshake(); });
         this->interest_changed_();
@@ -66,6 +68,7 @@ public:
     /// sends.  When the peer has ended its side of TLS as well, handle_ssl_shutdown() is called; what is pushed
     /// meanwhile waits until then.
     void unwrap() {
+        refuse_unsent_bytes();
         when_all_is_sent([this] {
             auto* const session = ssl_socket();
             if (!session) return;
@@ -145,15 +148,18 @@ private:
         }
     }
 
+    /// A dispatcher_with_send has no queue in which something could wait its turn.
+    void refuse_unsent_bytes() const {
+        if constexpr (is_with_send)
+            if (this->connected && !this->out_buffer.empty())
+                throw std::logic_error("out_buffer must be sent before TLS begins or ends");
+    }
+
     template <class Call>
     void when_all_is_sent(Call call) {
         if constexpr (is_chat) {
             if (this->connected && !this->producer_fifo.empty())
                 return this->push_with_producer(when_sent<Call>(std::move(call)));
-        } else if constexpr (is_with_send) {
-            if (this->connected && !this->out_buffer.empty())
-                throw std::logic_error(
-                    "out_buffer has bytes that must be sent before TLS begins or ends");
         }
         call();
     }
