@@ -45,17 +45,7 @@ struct noting : ssl::SSLConnection<Base> {
     using connection::connection;
     story happened;
     std::string heard, what;
-    bool wants_nothing = false;
     std::function<void()> in_established, in_data;
-
-    bool readable() override { return wants_nothing ? shakes() : connection::readable(); }
-    bool writable() override { return !wants_nothing && connection::writable(); }
-    /// readable() of SSLConnection, where Base says false.
-    bool shakes() {
-        return !this->ssl_socket() || this->ssl_socket()->handshake_is_complete()
-                   ? false
-                   : connection::readable();
-    }
 
     void note(const std::string& event) { happened += (happened.empty() ? "" : " ") + event; }
     void handle_connect() override { note("connect"); }
@@ -87,7 +77,15 @@ struct noting : ssl::SSLConnection<Base> {
     }
 };
 
-struct chat : noting<asynchat::async_chat> {
+/// Can be told to want nothing.
+struct stoppable : asynchat::async_chat {
+    using async_chat::async_chat;
+    bool wants_nothing = false;
+    bool readable() override { return !wants_nothing && async_chat::readable(); }
+    bool writable() override { return !wants_nothing && async_chat::writable(); }
+};
+
+struct chat : noting<stoppable> {
     explicit chat(socket_t sock, channel_map* map) : noting(std::move(sock), map) {
         set_terminator(asynchat::none);
     }
