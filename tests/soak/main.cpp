@@ -188,6 +188,10 @@ private:
         return name_ends == text.npos || text[name_ends + 2] != 'R';
     }
 
+    bool is_patient_since(clock::time_point then) const {
+        return clock::now() - then < std::chrono::seconds(given_.patience);
+    }
+
     void tick(clock::time_point now) {
         const auto quiet = now - awake_;
         std::vector<std::uint64_t> numbers;
@@ -237,12 +241,13 @@ private:
     /// What was accepted must be delivered.
     void await_mail() {
         if (given_.printed < 0) return;
-        const auto limit = clock::now() + 5min;
+        awake_ = clock::now();
         bool more = true;
-        while ((more || mail_.missing() > 0) && clock::now() < limit) {
+        while (more || (mail_.missing() > 0 && is_patient_since(awake_))) {
             epoll_event ready;
             more = ::epoll_wait(epoll_, &ready, 1, 300) > 0;
             if (more) read_mail();
+            if (more || !server_sleeps()) awake_ = clock::now();
         }
         if (const auto missing = mail_.missing())
             report("mail", mismatch(std::to_string(missing) +

@@ -79,7 +79,9 @@ class Subject:
         self.most_waits = self.most_cpu = 0.0  # a second, at the idle points
         self.failures = []
         self.sanitizer = work / ("%s-%s" % (name.replace(" ", ""), mechanism))
-        self.output = open(str(self.sanitizer) + ".output", "ab")
+        output = self.sanitizer.with_suffix(".output")
+        output.unlink(missing_ok=True)  # a server before this one may have had the name
+        self.output = open(output, "ab")
         self.printed, stdout = os.pipe() if self.speaks == "smtp" else (None, os.dup(self.output.fileno()))
         self.heap, heap_end = os.pipe()
         options = "quarantine_size_mb=1:allocator_release_to_os_interval_ms=100:log_path=%s.sanitizer" % self.sanitizer
@@ -119,8 +121,8 @@ class Subject:
     def has_ended(self):
         return self.process.poll() is not None
 
-    def wait_until(self, condition, limit=PATIENCE):
-        end = time.monotonic() + limit
+    def wait_until(self, condition):
+        end = time.monotonic() + PATIENCE
         while not condition():
             if self.has_ended() or time.monotonic() > end:
                 return False

@@ -103,7 +103,7 @@ def main():
                 ("a message that comes twice", lambda message: message * 2, "was delivered twice"),
                 ("a byte of a message", lambda message: message.replace(b"b'end", b"b'eNd"), "not delivered as it was sent"),
                 ("a line that is lost", lambda message: message.replace(b"b'end'\n", b""), "not delivered as it was sent")):
-            expect(what, one_round("smtpd", {"smtpd": ("smtp", mail, 1)}, folder, work, site, 100, 1, change), wanted)
+            expect(what, one_round("smtpd", {"smtpd": ("smtp", mail, 1)}, folder, work, site, 100, 1, change, ["--patience", "3"]), wanted)
 
     expect("memory that grows", [str(soak.growth([10, 11, 12, 13, 14, 15, 16, 17, 18]))], "1")
     expect("memory that does not grow", [str(soak.growth([10, 30, 12, 13, 14, 15, 16, 30, 18]))], "0")
