@@ -60,7 +60,8 @@ TEST_CASE_FIXTURE(polling, "poller: level-triggered: writable until the buffer i
 
 TEST_CASE_FIXTURE(polling,
                   "poller: one wait reports every ready descriptor however many there are") {
-    const std::size_t pairs = is("select") ? 400 : 1000;
+    // The stand-in for kqueue polls each pipe, and main.cpp allows 1,000 waits without progress.
+    const std::size_t pairs = is("select") ? 400 : 900;
     support::raise_descriptor_limit(2 * pairs + 100);
     std::vector<pipe_ends> pipes(pairs);
     watch(pipes[0].read, reads);
