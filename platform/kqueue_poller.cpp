@@ -75,7 +75,7 @@ struct changes {
     }
 };
 
-/// What leads from the filters for `before` to the filters for `interest`.
+/// The changes that turn the filters for `before` into the filters for `interest`.
 changes changes_for(int fd, events before, events interest, [[maybe_unused]] bool device) {
     changes all;
     all.put(fd, EVFILT_READ, before, interest);
@@ -105,7 +105,8 @@ public:
     }
 
     ~kqueue_poller() override {
-        if (forks_ != fork_count()) static_cast<void>(kernel_.release());  // it is the parent's
+        // In a child the number of the queue is free, or belongs to another file.
+        if (forks_ != fork_count()) static_cast<void>(kernel_.release());
     }
 
     void watch(int fd, events interest) override {
@@ -175,8 +176,8 @@ private:
             sync(fd, events::read | events::write | events::priority, events::none, false);
             throw os_error(error, "kevent");
         }
-        if (what == events::priority) return;        // the descriptor never has any
-        if (error == EPIPE) what |= events::hangup;  // or an error: poll(2) will be asked
+        if (what == events::priority) return;        // such a descriptor has no out-of-band data
+        if (error == EPIPE) what |= events::hangup;  // wait_once() asks poll(2) which event it is
         always_.push_back({fd, what});
     }
 
@@ -196,7 +197,7 @@ private:
     }
 
     unique_fd kernel_;
-    unsigned forks_;                  // fork_count() when it was made
+    unsigned forks_;                  // fork_count() when the queue was made
     std::vector<events> registered_;  // by descriptor
     std::size_t count_ = 0;           // how many descriptors are registered
     std::vector<ready> always_;       // descriptors without a filter: they are always ready
