@@ -48,15 +48,15 @@ public:
     bool connected = false;
     bool connecting = false;
     bool closing = false;  // never set here, nor by Python: for your own use
-    address addr;          // the peer's, or what was bound
+    address addr;          // the address of the peer, or the address that was bound
     log_types ignore_log_types = default_ignore_log_types;
-    socket_t socket;    // Python: self.socket
-    channel_map* _map;  // never null
-    int _fileno = -1;   // the key in _map; Python's None is -1
-    int backlog_ = 0;   // what listen() was given
-    std::pair<int, int> family_and_type{0, 0};
+    socket_t socket;                            // Python: self.socket
+    channel_map* _map;                          // never null
+    int _fileno = -1;                           // the key in _map; Python's None is -1
+    int backlog_ = 0;                           // what listen() was given
+    std::pair<int, int> family_and_type{0, 0};  // what create_socket() was given
 
-    /// No socket yet.  `map`: null is the global one.
+    /// No socket yet.  `map`: null means the global map.  The map must outlive the channel.
     explicit dispatcher(channel_map* map = nullptr);
 
     /// Calls init(sock, map).  A C++ constructor calls no overrides: a class that overrides
@@ -83,8 +83,9 @@ public:
     /// an entry under -1.
     virtual void del_channel(channel_map* map = nullptr);
 
+    /// Makes a socket that does not block, and takes it over as set_socket() does.
     virtual void create_socket(int family = AF_INET, int type = SOCK_STREAM);
-    /// Takes `sock` as it is.  Differs: D3 - lets go of the old entry and the old socket.
+    /// Takes `sock` over as it is, and enters the map.  Differs: D3 - lets go of the old entry and the old socket.
     virtual void set_socket(socket_t sock, channel_map* map = nullptr);
     virtual void set_reuse_addr();
 
@@ -99,8 +100,10 @@ public:
     virtual void listen(int num);
     virtual void bind(const address& addr);
     void bind(const auto&, auto) = delete;  // bind({host, port})
-    /// Ends in handle_connect(), at once or later, or in handle_error().
-    /// Differs: D27 - if it throws, the channel is not connecting.
+    /// Begins to connect.  handle_connect() follows, in this call or in a later turn; or handle_error(),
+    /// if the connection fails later.
+    /// Throws: std::system_error if the connection fails at once.  Differs: D27 - then the channel is
+    ///         not connecting.
     virtual void connect(const address& address);
     void connect(const auto&, auto) = delete;  // connect({host, port})
     /// Returns: nothing if no connection waits any more.
@@ -121,10 +124,9 @@ public:
     /// Leaves the map and closes the socket.  Never destroys; may be called again.
     void close() override;
 
-    // Both go to `log` of the map, which writes to standard error, or standard output.  Differs: D21 -
-    // neither throws.
+    // log() and log_info() call `log` of the map, which by default prints.  Differs: D21 - neither throws.
 
-    /// For hits.
+    /// For a line about each request that is served (in Python's words: for hits).
     virtual void log(std::string_view message);
     /// Drops the message if `ignore_log_types` names the type.
     virtual void log_info(std::string_view message, std::string_view type = "info");
@@ -137,7 +139,7 @@ public:
     void handle_expt_event() override;
     void handle_hung_up_write_event_() override;
 
-    // The hooks.  Most hooks only log, by default, that the class did not override them.
+    // The hooks.  By default, most hooks only log that the class did not override them.
 
     /// Logs the exception being handled, and calls handle_close().
     /// Differs: D32 - a listener stays.
@@ -158,8 +160,8 @@ public:
     /// recv() found the end of file.  Calls handle_close().
     virtual void handle_eof_();
 
-    /// Has the next turn ask this channel again.  Needed only after a hook edited the fields of
-    /// another channel by hand; see asked_every_turn_.
+    /// Has the next turn ask this channel again.  Call it after a hook of another channel edited fields
+    /// of this channel by hand; see asked_every_turn_.
     void interest_changed_() { _map->interest_changed(_fileno); }
     bool reports_changes_to_(const channel_holder& map, int fd) const override;
 

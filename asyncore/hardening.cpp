@@ -2,7 +2,7 @@
 // each entry of this kind "hardened"; channel_map::exact turns all of them off.
 //
 // Three means suffice.  A channel rests: it is not watched until the map's deadline, a tenth of a
-// second ahead.  A part of a channel's interest is masked until its cause has gone.  A wait that the
+// second ahead.  A part of a channel's interest is masked until its cause is gone.  A wait that the
 // system refuses is tried again after a pause.
 #include <asyncore/dispatcher.hpp>
 #include <asyncore/errors.hpp>
@@ -76,7 +76,8 @@ void channel_map::stop_reading(int fd) noexcept {
 
 // --- The turn.
 
-/// The map's deadline has come: asks what rested, what changed, and what is asked in every turn.
+/// The map's deadline has come: asks the channels that rest, the channels whose answers may have changed,
+/// and the channels that are asked in every turn.
 void turn::wake() {
     map_.deadline_ = channel_map::never;
     for (place at = 0; at < map_.entries_.size(); ++at) {
@@ -87,7 +88,7 @@ void turn::wake() {
     ask_and_tell();
 }
 
-/// What of `interest` is not masked.
+/// The part of `interest` that is not masked.  Out-of-band data is unmasked once none is reported.
 events turn::unmasked(place at, events interest) {
     auto& entry = map_.entries_[at];
     const bool rests = entry.masked == channel_map::everything;
@@ -102,7 +103,8 @@ void turn::settle_urgent(const event& each) {
     if (!platform::has_urgent(entry.fd)) return;
     platform::drop_urgent(entry.fd);
     if (!platform::has_urgent(entry.fd)) return;
-    entry.masked |= events::priority;  // it is among the other data: until it has been read past
+    // The byte lies among the other data (SO_OOBINLINE): masked until the channel has read past it.
+    entry.masked |= events::priority;
     ask(each.at);
 }
 
@@ -115,8 +117,8 @@ turn::progress turn::progress_of(const event& each) const {
     return {unread + layer->pending(), layer->received()};
 }
 
-/// Sleeps until something is reported or `limit` has passed.  At the map's deadline it asks the channels
-/// anew, and then the sleep goes on.
+/// Sleeps until the poller reports something or `limit` has passed.  At the map's deadline it calls
+/// wake(), and then the sleep goes on.
 void turn::sleep(platform::timeout limit) {
     while (map_.deadline_ != channel_map::never) {
         if (channel_map::clock::now() >= map_.deadline_) wake();
@@ -141,7 +143,8 @@ void turn::wait_on_poller(platform::timeout limit) {
             map_.failing_since_ = channel_map::never;
             return;
         } catch (const std::exception& why) {
-            const bool passes = !dynamic_cast<const std::logic_error*>(&why);  // no such mechanism
+            // A std::logic_error says that there is no such mechanism, and trying again does not help.
+            const bool passes = !dynamic_cast<const std::logic_error*>(&why);
             if (map_.exact || !passes) throw;
             memory_->reported.clear();
             limit = limit.after(recover(why));
@@ -151,7 +154,8 @@ void turn::wait_on_poller(platform::timeout limit) {
     }
 }
 
-/// Pauses after a failed wait, for as long as the waits have been failing: so the pauses double.
+/// Pauses after a failed wait.  A pause lasts as long as the waits have been failing, but 1 ms at least and
+/// 100 ms at most: so the pauses double.
 /// Returns: how long it paused.
 /// Throws: the exception being handled, if waits have failed for ten seconds.
 std::chrono::nanoseconds turn::recover(const std::exception& why) {
@@ -170,8 +174,8 @@ std::chrono::nanoseconds turn::recover(const std::exception& why) {
     return channel_map::clock::now() - now;
 }
 
-/// The poller did not take the entry.  This runs inside the catch block.  Differs: D26 - it is no
-/// error of the loop.
+/// The poller did not take the entry at `at`.  This runs inside the catch block.  Differs: D26 - the
+/// exception does not leave the loop.
 void turn::refused(place at, const std::exception& why) {
     auto& entry = map_.entries_[at];
     const auto* error = dynamic_cast<const std::system_error*>(&why);

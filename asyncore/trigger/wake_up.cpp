@@ -25,7 +25,8 @@ void wake_up::send() noexcept {
     errno = error;
 }
 
-/// The byte goes first: a send() in between sends none, and is_sent_ tells of it.
+/// First the byte is taken, and then the flag.  A send() between the two sends no byte, and needs none:
+/// the caller of take() looks for its work after that.
 void wake_up::take() noexcept {
     std::array<char, 64> bytes;
     static_cast<void>(ends_.first.recv(bytes));
@@ -46,7 +47,8 @@ void wake_up::renew(const std::pair<platform::socket, platform::socket>& by) {
     send();
 }
 
-/// The entry leaves the map while its descriptor is the parent's, and asks to be asked in this turn.
+/// After a fork, the entry leaves the map before new sockets get its descriptors, so that the poller
+/// forgets the old socket.  The deadline of now has this turn ask the new entry.
 bool wake_up_channel::readable() {
     if (!wake_.is_inherited()) return true;
     try {
