@@ -24,13 +24,13 @@ public:
     /// Class attributes: what a new object starts with.  Differs: D1 - 4096, as the manual says.
     [[gnu::visibility("default")]] static inline std::uint32_t default_ac_in_buffer_size = 4096;
     [[gnu::visibility("default")]] static inline std::uint32_t default_ac_out_buffer_size = 4096;
-    /// Not Python's.
+    /// What queue_limit_ of a new object is.  Not Python's.
     [[gnu::visibility("default")]] static inline std::size_t default_queue_limit_ = 0;
     /// Differs: D8 - they are there, and do nothing: C++ strings are bytes.
     static constexpr bool use_encoding = false;
     static constexpr const char* encoding = "latin-1";
 
-    /// Whether everything that is pushed while one read is parsed leaves in one send() after it,
+    /// Whether everything that is pushed while one read is parsed leaves in one send() after the read,
     /// whatever its size.  Off: push() sends at once, as in Python.
     bool coalesce_ = false;
 
@@ -39,19 +39,20 @@ public:
     bool send_later_ = false;
 
     /// Whether handle_close() waits, when the peer has ended its side, until the queue has been sent.
-    /// Off: it is called at once, as in Python, and the default one drops the queue.
+    /// Off: handle_close() is called at once, as in Python, and the default handle_close() drops the queue.
     bool finish_sending_ = false;
 
 private:
     std::uint8_t in_vain_ = 0;  // events in a row that found nothing to read, or no room to send
-    bool parsing_ = false;      // whether a push() waits for the end of the read, if coalesce_
-    bool waiting_ = false;  // for more_to_send_(): the first producer is not done, and has nothing
+    bool parsing_ = false;      // a read is being parsed: with coalesce_, push() only queues
+    bool waiting_ = false;  // the first producer has no bytes yet: more_to_send_() must be called
 
 public:
     std::uint32_t ac_in_buffer_size = default_ac_in_buffer_size;    // most bytes in one recv()
     std::uint32_t ac_out_buffer_size = default_ac_out_buffer_size;  // most bytes in one send()
 
-    /// How many bytes may wait in the queue, without what producers have not made yet.  0: any number.
+    /// How many bytes may wait in the queue.  Bytes that producers have not made yet do not count.  0: any
+    /// number.
     std::size_t queue_limit_ = default_queue_limit_;
 
     asyncore::byte_buffer
@@ -69,7 +70,7 @@ public:
     void init(asyncore::socket_t sock, asyncore::channel_map* map = nullptr);
 
     /// Called with a part of a message.  `data` is valid for the call.
-    /// Throws: NotImplementedError, unless overridden; as does found_terminator().
+    /// Throws: NotImplementedError, unless overridden.  So does found_terminator().
     virtual void collect_incoming_data(std::string_view data);
     /// What an override of collect_incoming_data() may call: keeps the data for _get_data().
     void _collect_incoming_data(std::string_view data) { incoming.append(data); }
@@ -112,8 +113,8 @@ public:
     }
     /// Bytes are a producer too: queues a copy of `data` in one piece.
     virtual void push_with_producer(std::string_view data);
-    /// Sends, or waits, as push() does when it has queued something.  What gave bytes to a producer that
-    /// was not_done_yet_(), or what ended it, calls it.
+    /// Sends, or leaves that to a later turn, as push() does when it has queued something.  Call it after
+    /// you gave bytes to a producer that was not_done_yet_(), and after you ended such a producer.
     void more_to_send_();
 
     bool readable() override;
@@ -123,8 +124,8 @@ public:
     /// Has handle_close() called when everything that is queued now has been sent.  If the queue is
     /// empty, that is in the next turn.
     virtual void close_when_done();
-    /// More than queue_limit_ bytes wait, after a push() that sent what it could: the peer does not
-    /// read.  Logs, and calls handle_close().
+    /// Called when more than queue_limit_ bytes wait after a push() that sent what it could: the peer does
+    /// not read.  By default this logs, and calls handle_close().
     virtual void handle_queue_limit_();
     /// Sends from the queue, with at most one send().
     virtual void initiate_send();
@@ -135,7 +136,7 @@ public:
     static consteval auto hidden_in_();
 
 private:
-    /// How many bytes were pushed since the queue was counted, and what that count was.
+    /// No more bytes than this are queued: the last count of the queue, and what was pushed since.
     std::size_t queued_at_most_ = 0;
 
     using alive = asyncore::alive;
