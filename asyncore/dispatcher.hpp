@@ -85,7 +85,8 @@ public:
 
     /// Makes a socket that does not block, and takes it over as set_socket() does.
     virtual void create_socket(int family = AF_INET, int type = SOCK_STREAM);
-    /// Takes `sock` over as it is, and enters the map.  Differs: D3 - lets go of the old entry and the old socket.
+    /// Takes `sock` over as it is, and enters the map.  Differs: D3 - lets go of the old entry and the old
+    /// socket.
     virtual void set_socket(socket_t sock, channel_map* map = nullptr);
     virtual void set_reuse_addr();
 

@@ -11,7 +11,10 @@ namespace {
 constinit thread_local thread_exit_call* first = nullptr;
 
 extern "C" void make_calls(void*) {
-    while (first) std::exchange(first, first->next)->function();
+    while (first) {
+        auto* const call = std::exchange(first, first->next);
+        call->function();
+    }
 }
 
 /// A key of the process.  Its destructor runs when the process ends or the library is unloaded.

@@ -46,7 +46,8 @@ public:
     }
     void found_terminator() override {
         size_ = 0;
-        if (!std::exchange(is_too_long_, false)) Base::found_terminator();
+        const bool was_too_long = std::exchange(is_too_long_, false);
+        if (!was_too_long) Base::found_terminator();
     }
 
 private:

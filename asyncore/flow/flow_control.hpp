@@ -83,7 +83,8 @@ protected:
 
 private:
     void resume_() {
-        if (!std::exchange(stops_some_, false)) return;
+        const bool stopped_some = std::exchange(stops_some_, false);
+        if (!stopped_some) return;
         const auto stopped = std::exchange(stops_, std::nullopt);
         if (!stopped) this->resume_reading_();
         else if (const auto reader = stopped->lock()) reader->resume_reading_();

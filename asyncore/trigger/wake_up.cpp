@@ -18,7 +18,8 @@ using namespace std::chrono_literals;
 wake_up::wake_up() : ends_(platform::socket::pair()), forks_(platform::fork_count()) {}
 
 void wake_up::send() noexcept {
-    if (is_sent_.exchange(true)) return;
+    const bool is_under_way = is_sent_.exchange(true);
+    if (is_under_way) return;
     const int error = errno;  // a signal handler leaves errno as it was
     const bool failed = ends_.second.send("x").error != 0;
     if (failed) is_sent_ = false;
