@@ -1,3 +1,4 @@
+// How a map borrows a channel.  What spawn() adds to a channel is in spawned.cpp.
 #include <asyncore/channel.hpp>
 #include <asyncore/spawned.hpp>
 

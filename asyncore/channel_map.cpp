@@ -1,3 +1,4 @@
+// The dict and its poller.  What a hardened map does is in hardening.cpp.
 #include <asyncore/channel_map.hpp>
 #include <asyncore/spawned.hpp>
 

@@ -1,3 +1,5 @@
+// The steps of a turn.  What a deadline or a fault adds to them is in hardening.cpp.
+//
 // A predicate is the user's: it may edit the map, and run a turn of its own.  So nothing here keeps
 // a reference to an entry across a call of a predicate.
 #include <asyncore/turn.hpp>
@@ -109,6 +111,8 @@ void turn::ask(place at) {
     return heard;
 }
 
+/// Tells the poller a new interest.  An interest of `none` takes the descriptor out of the poller's set:
+/// epoll and poll report a hang-up even for a descriptor that is watched for nothing, on every wait.
 void turn::tell(place at, events interest) {
     auto& entry = map_.entries_[at];
     if (entry.fd < 0) throw platform::not_a_descriptor("a channel in the map has no descriptor");
