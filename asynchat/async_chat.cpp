@@ -1,6 +1,6 @@
-// Python: Lib/asynchat.py, class async_chat.  What Python does not have is in hardening.cpp.
+// Python: Lib/asynchat.py, class async_chat.  What a hardened map does beyond Python is in hardening.cpp.
 //
-// A hook may destroy the channel: after each call of a hook, `still_here` is looked at.  The view
+// A hook may destroy the channel, so each method looks at `still_here` after it called a hook.  The view
 // that a hook gets is valid for the call; byte_buffer.hpp says why.
 #include <asynchat/async_chat.hpp>
 

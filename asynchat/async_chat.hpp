@@ -21,12 +21,13 @@ class async_chat : public asyncore::dispatcher {
 public:
     using asyncore::dispatcher::recv;
 
-    /// Class attributes: what a new object starts with.  Differs: D1 - 4096, as the manual says.
+    /// Class attributes: the values, in bytes, with which a new object starts.  Differs: D1 - 4096, as the
+    /// manual says.
     [[gnu::visibility("default")]] static inline std::uint32_t default_ac_in_buffer_size = 4096;
     [[gnu::visibility("default")]] static inline std::uint32_t default_ac_out_buffer_size = 4096;
     /// What queue_limit_ of a new object is.  Not Python's.
     [[gnu::visibility("default")]] static inline std::size_t default_queue_limit_ = 0;
-    /// Differs: D8 - they are there, and do nothing: C++ strings are bytes.
+    /// Differs: D8 - the two members are there, and do nothing: C++ strings are bytes.
     static constexpr bool use_encoding = false;
     static constexpr const char* encoding = "latin-1";
 
@@ -81,8 +82,8 @@ public:
 
     /// Sets what ends the next message: `none`, a number of bytes, or a delimiter.  0, empty bytes
     /// and none all mean that data is collected as it comes, and that found_terminator() is not
-    /// called.  It takes effect at once, in found_terminator() too, for bytes that were received
-    /// already.  A number is counted down to 0, a delimiter stays.
+    /// called.  A new terminator takes effect at once, in found_terminator() too, for bytes that were
+    /// received already.  A number is counted down to 0, a delimiter stays.
     ///
     /// Throws: std::invalid_argument for a negative number.
     virtual void set_terminator(terminator_t term);

@@ -17,7 +17,7 @@ namespace asynchat {
 /// An empty queue holds no memory once clear() was called.
 class fifo {
 public:
-    /// Bytes, a producer, or none: close the channel here.
+    /// Bytes, a producer, or `none`, which means: close the channel here.
     using entry = std::variant<none_t, asyncore::byte_buffer, std::shared_ptr<producer>>;
 
     fifo() noexcept = default;

@@ -1,4 +1,4 @@
-// What ends a message, and where it does.  Python: None, an int or bytes.
+// The end of a message: what ends it, and where that stands in the bytes.  Python: None, an int or bytes.
 #pragma once
 
 #include <array>

@@ -41,11 +41,11 @@ protected:
 /// Something with a descriptor that the loop asks and calls.  A dispatcher is a channel; a class of
 /// your own may be another.  Python: any object with these methods.
 ///
-/// A name that ends in an underscore is not Python's.
+/// A name that ends in an underscore names something that Python does not have.
 ///
 /// Lifetime: a channel that spawn() made is owned by the maps that hold it, and by every shared_ptr
-/// to it.  Any other channel is borrowed: its destructor takes it out of every map.  Both kinds may
-/// be destroyed inside their own hooks.
+/// to it, and is destroyed between two turns.  Any other channel is borrowed: its destructor takes it
+/// out of every map.  A borrowed channel may be destroyed inside its own hooks.
 class channel {
 public:
     channel();

@@ -162,7 +162,7 @@ private:
     std::vector<entry> entries_;  // in the order of the map, with erased entries between
     std::vector<place> places_;   // by descriptor + 1: the place of its entry + 1, or 0
     std::size_t live_ = 0;        // how many entries are not erased
-    unsigned turns_ = 0;          // how many are under way, one inside another
+    unsigned turns_ = 0;          // how many turns are under way on this map, one inside another
 
     // The poller.
     std::string mechanism_;
@@ -174,7 +174,7 @@ private:
     // changes, and has reported none.
     place_set ask_once_;          // to ask in the next turn: the answers may have changed
     place_set ask_always_;        // to ask in every turn: the channel gave no promise
-    int served_ = no_descriptor;  // its hook runs now, and it is asked after the hook in any case
+    int served_ = no_descriptor;  // whose hook runs: this channel is asked after the hook anyway
 
     // Hardening.
     clock::time_point deadline_ = never;  // the end of a wait, at the latest

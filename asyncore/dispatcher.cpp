@@ -228,7 +228,7 @@ void dispatcher::handle_write_event() {
 }
 
 void dispatcher::handle_expt_event() {
-    // This is an error, or out-of-band data.  An error closes, as when a read finds no data.
+    // The event is an error, or out-of-band data.  An error closes the channel, as the end of file does.
     const int err = socket.getsockopt(SOL_SOCKET, SO_ERROR);
     if (err != 0) handle_close();
     else handle_expt();

@@ -33,14 +33,14 @@ private:
 /// A socket in a map, and the hooks that the loop calls for it.  Derive from it and override the
 /// handle_... methods that you need.  An override may call the method here by its full name.
 ///
-/// Names are Python's.  A name that ends in an underscore is not Python's; init() and repr() are its
-/// __init__ and __repr__, and default_x is its class attribute x.
+/// Names are Python's.  A name that ends in an underscore names something that Python does not have.
+/// init() and repr() are Python's __init__ and __repr__, and default_x is its class attribute x.
 ///
 /// The state flags are plain data, and yours to set.  Hooks run in the thread of the loop; each hook
 /// may close or destroy this channel or another.
 class dispatcher : public channel {
 public:
-    /// Class attributes: what a new object starts with.  For the whole process.
+    /// Class attributes: the values with which a new object starts, in the whole process.
     [[gnu::visibility("default")]] static inline bool default_debug = false;
     [[gnu::visibility("default")]] static inline log_types default_ignore_log_types{"warning"};
 
@@ -67,8 +67,8 @@ public:
     dispatcher(socket_t, channel_map&) = delete;  // a map is given as a pointer: &map
     explicit dispatcher(channel_map&) = delete;   // a map is given as a pointer: &map
 
-    /// What Python's __init__ does, overrides included: takes the socket over, makes it
-    /// non-blocking, enters the map, sets `connected` and `addr`.  May be called again, to begin anew
+    /// Does what Python's __init__ does, and calls overrides as Python does: takes the socket over, makes
+    /// it non-blocking, enters the map, sets `connected` and `addr`.  May be called again, to begin anew
     /// with another connection.
     void init(socket_t sock, channel_map* map = nullptr);
 
@@ -90,7 +90,7 @@ public:
     virtual void set_socket(socket_t sock, channel_map* map = nullptr);
     virtual void set_reuse_addr();
 
-    // Asked on every turn, unless asked_every_turn_ is false.  `accepting` is channel's.
+    // The predicates.  The loop asks them on every turn, unless asked_every_turn_ is false.
 
     bool readable() override;
     bool writable() override;
@@ -116,9 +116,9 @@ public:
     virtual std::size_t send(std::string_view data);
     /// Fills `buffer`.  This is the form to override.
     /// Returns: how many bytes came.  0 at the end of file or if the peer is gone: then
-    ///          handle_close() was called.  Differs: D35 - 0 for an empty datagram, too, and then it
-    ///          was not called.
-    /// Throws:  as Python, EAGAIN too if there is nothing to read.
+    ///          handle_close() was called.  Differs: D35 - 0 for an empty datagram, too, and then
+    ///          handle_close() was not called.
+    /// Throws:  std::system_error.  As in Python, that is EAGAIN if there is nothing to read.
     virtual std::size_t recv(std::span<char> buffer);
     /// The same, as a string.  A class that overrides recv says `using dispatcher::recv;`.
     std::string recv(std::size_t buffer_size);
@@ -143,7 +143,7 @@ public:
     // The hooks.  By default, most hooks only log that the class did not override them.
 
     /// Logs the exception being handled, and calls handle_close().
-    /// Differs: D32 - a listener stays.
+    /// Differs: D32 - does not call handle_close() of a listener.
     void handle_error() override;
     virtual void handle_expt();
     virtual void handle_read();
@@ -177,8 +177,8 @@ private:
     std::nullopt_t no_connection_(int err);
     void check_for_spin_();
 
-    std::uint8_t failed_accepts_ = 0;     // in a row
-    std::uint16_t unhandled_writes_ = 0;  // while promises are checked
+    std::uint8_t failed_accepts_ = 0;     // calls of accept(2) in a row that failed
+    std::uint16_t unhandled_writes_ = 0;  // calls of handle_write() here, if promises are checked
 };
 
 template <>

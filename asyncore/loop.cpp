@@ -13,8 +13,8 @@ namespace {
 
 constexpr auto closing_events = events::hangup | events::error | events::invalid;
 
-/// Calls a method of the channel.  Its handle_error() gets what the method throws, except ExitNow and
-/// its kind.
+/// Calls a method of the channel.  If the method throws, calls handle_error() of the channel, except for
+/// ExitNow and its kind.
 void guarded(channel& obj, void (channel::*method)()) {
     const alive still_here(obj);
     try {
@@ -96,7 +96,8 @@ void select_turn(platform::timeout timeout, channel_map& map) {
             this_turn.serve(each, [](channel& obj) { guarded(obj, &channel::handle_close); });
 }
 
-/// readwrite().  Differs: D31 - a hang-up does not end a channel while its hooks read what came before.
+/// What poll2() does for a ready channel.  Differs: D31 - a hang-up does not close a channel while its
+/// hooks read what came before.
 void read_to_the_end(channel& obj, const turn::event& each, const turn& this_turn) {
     const bool may_lose = any(each.found & events::read) && any(each.found & closing_events);
     const auto before = may_lose ? this_turn.progress_of(each) : turn::progress();

@@ -28,7 +28,7 @@ void readwrite(channel& obj, platform::events flags);
 /// std::nullopt for no limit.  With an empty map, poll() returns at once.
 void poll(platform::timeout timeout = 0.0, channel_map* map = nullptr);
 
-/// One turn, delivered as poll() would: readwrite() for one channel after the other.
+/// One turn, delivered as Python's poll2() does: readwrite() for one ready channel after the other.
 void poll2(platform::timeout timeout = 0.0, channel_map* map = nullptr);
 /// The same as poll2().
 inline void poll3(platform::timeout timeout = 0.0, channel_map* map = nullptr) {
@@ -71,7 +71,7 @@ public:
 
 private:
     channel_map& map_;
-    const bool outer_;  // whether the map already watched SIGINT; then it still does at the end
+    const bool outer_;  // whether the map already watched SIGINT; then it watches on at the end
 };
 
 }  // namespace asyncore

@@ -29,8 +29,8 @@ public:
     /// Throws: std::logic_error for any other channel.
     explicit deferred_producer(async_chat& channel);
 
-    /// Hazard: as push(), write() may send at once, and then hooks of the channel run inside of write().
-    /// So it is with close().
+    /// Hazard: as push(), write() and close() may send at once, and then hooks of the channel run inside
+    /// of them.
     void write(std::string_view data);
     void close();
 

@@ -1,5 +1,5 @@
-// The producers of medusa, in which most servers of asyncore found theirs.  They give the same pieces.
-// Python: medusa/producers.py.  simple_producer is asynchat's own; medusa's default is 1024 bytes.
+// The producers of medusa, which most servers of asyncore use.  They give the same pieces as in Python.
+// Python: medusa/producers.py.  simple_producer is asynchat's own; in medusa its default is 1024 bytes.
 #pragma once
 
 #include <asynchat/producer.hpp>

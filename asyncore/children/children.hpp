@@ -22,7 +22,7 @@ class children;
 /// The part of a channel that a `children` object counts.
 class child_link {
 public:
-    /// The channel has been silent for children::timeout.
+    /// Called when the channel has been silent for children::timeout.
     virtual void handle_timeout_() = 0;
     /// Notes that the channel is not silent: its time-out begins anew.  Every event of the loop calls
     /// this.  A push() does not, since bytes that the system took may never reach the peer.
@@ -45,7 +45,7 @@ private:
     std::chrono::steady_clock::time_point touched_;
 };
 
-/// The channels that one listener has made, or several listeners of one thread.
+/// The channels that one listener has made, or that several listeners of one thread have made.
 ///
 /// The list is in the order of the last events, so an event and a turn cost the same, however many
 /// channels there are.

@@ -32,8 +32,8 @@ public:
         channel_map* map = nullptr;
     };
 
-    /// Starts the program `args[0]`, which is searched for in PATH.  Every descriptor that this library
-    /// opened is closed in it, SIGPIPE is as at the start of a program, and no signal is blocked.
+    /// Starts the program `args[0]`, which is searched for in PATH.  In the new program, every descriptor
+    /// that this library opened is closed, SIGPIPE ends the program, and no signal is blocked.
     /// Throws: std::system_error if there is no such program, std::invalid_argument for no args.
     explicit process(const std::vector<std::string>& args) : process(args, options()) {}
     process(const std::vector<std::string>& args, const options& how);
@@ -42,8 +42,8 @@ public:
     ~process() override;
 
     int pid() const noexcept { return pid_; }
-    /// Once the program has ended: its exit status, or the number of the signal that ended it,
-    /// negative.  255 if other code of this process took the status.
+    /// Empty while the program runs.  Then its exit status; or, negative, the number of the signal that
+    /// ended it; or 255 if other code of this process took the status.
     std::optional<int> returncode;
     /// This process's end of each pipe that the options asked for; the others are empty.
     platform::socket input, output, errors;

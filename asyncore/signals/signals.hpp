@@ -39,8 +39,7 @@ private:
     void handle_wake_up_() override;
 
     signal_receiver& receiver_;
-    std::uint64_t unserved_ =
-        0;  // signals that handle_wake_up_() has still to serve; a bit for each
+    std::uint64_t unserved_ = 0;  // a bit for each signal that handle_wake_up_() has to serve yet
 };
 
 }  // namespace asyncore

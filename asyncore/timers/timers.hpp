@@ -45,9 +45,9 @@ private:
 /// Calls functions at a later time, in the thread of the loop on its map.  The object is in the map only
 /// while a call is scheduled, so loop() goes on until the last call was made or cancelled.
 ///
-/// A call that is due is an event of this channel: a turn serves it after the reads (under the
-/// select delivery), and then ends.  What a call throws goes to handle_error() of the channel that
-/// the call is bound to (see timed), else to handle_error() of this object.
+/// A call that is due is an event of this channel, which a turn serves with the other events: under the
+/// select delivery, after the reads.  If a call throws, handle_error() is called of the channel that the
+/// call is bound to (see timed), or else of this object.
 class timers : public channel {
 public:
     using clock = channel_map::clock;
