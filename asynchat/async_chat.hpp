@@ -44,9 +44,10 @@ public:
     bool finish_sending_ = false;
 
 private:
+    // These stand here, and not below, because they fill a gap between public members.
     std::uint8_t in_vain_ = 0;  // events in a row that found nothing to read, or no room to send
     bool parsing_ = false;      // a read is being parsed: with coalesce_, push() only queues
-    bool waiting_ = false;  // the first producer has no bytes yet: more_to_send_() must be called
+    bool waiting_ = false;      // the first producer has no bytes yet; see more_to_send_()
 
 public:
     std::uint32_t ac_in_buffer_size = default_ac_in_buffer_size;    // most bytes in one recv()
@@ -56,8 +57,8 @@ public:
     /// number.
     std::size_t queue_limit_ = default_queue_limit_;
 
-    asyncore::byte_buffer
-        ac_in_buffer;                // not delivered yet; shrinks before each found_terminator()
+    /// The bytes that are not delivered yet.  It shrinks before each found_terminator().
+    asyncore::byte_buffer ac_in_buffer;
     asyncore::byte_buffer incoming;  // Differs: D11 - b''.join(incoming), not a list
     fifo producer_fifo;              // what is not sent yet
     terminator_t terminator;         // Differs: D19 - none until it is set

@@ -61,8 +61,8 @@ fifo::entry fifo::popleft() {
 }
 
 void fifo::del_first() {
-    std::shared_ptr<producer>
-        gone;  // dies last: its destructor is the user's, and may use this queue
+    // Dies last: the destructor of a producer is the user's, and may use this queue.
+    std::shared_ptr<producer> gone;
     if (auto* made = std::get_if<std::shared_ptr<producer>>(&front())) gone.swap(*made);
     front() = none;
     auto& [entries, head] = *queue_;

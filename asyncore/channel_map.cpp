@@ -20,8 +20,8 @@ std::uint64_t next_serial() {
 }  // namespace
 
 channel_map& map_or_default(channel_map* map) {
-    static auto& global =
-        *new channel_map;  // channels of static objects may use it to the very end
+    // Never destroyed, because channels of static objects may use it while the process ends.
+    static auto& global = *new channel_map;
     return map ? *map : global;
 }
 

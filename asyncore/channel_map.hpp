@@ -177,9 +177,8 @@ private:
     int served_ = no_descriptor;  // whose hook runs: this channel is asked after the hook anyway
 
     // Hardening.
-    clock::time_point deadline_ = never;  // the end of a wait, at the latest
-    clock::time_point failing_since_ =
-        never;  // when waits began to fail; never: the last succeeded
+    clock::time_point deadline_ = never;       // when a wait ends at the latest
+    clock::time_point failing_since_ = never;  // when waits began to fail; never: they do not
     std::array<clock::time_point, faults> logged_{};  // when each fault was logged last
 };
 
