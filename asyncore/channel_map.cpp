@@ -211,7 +211,7 @@ void channel_map::watch_interrupt(int fd) {
     interrupt_ = fd;
 }
 
-/// Has the poller forget an entry.  A poller of the parent process must not hear of it.
+/// Has the poller forget an entry, unless the poller is the parent process's.
 void channel_map::forget(entry& left) noexcept {
     if (left.told != events::none && poller_ && forks_ == platform::fork_count())
         poller_->watch(left.fd, events::none);

@@ -1,5 +1,6 @@
-// What the library does where a server in Python would end, spin or go deaf.  docs/differences.md marks
-// each entry of this kind "hardened"; channel_map::exact turns all of them off.
+// What the library does where a server in Python would end, spin (use a whole processor for nothing) or
+// go deaf (accept no connection any more).  docs/differences.md marks each entry of this kind "hardened";
+// channel_map::exact turns all of them off.
 //
 // Three means suffice.  A channel rests: it is not watched until the map's deadline, a tenth of a
 // second ahead.  A part of a channel's interest is masked until its cause is gone.  A wait that the
