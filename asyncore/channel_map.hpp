@@ -111,7 +111,8 @@ public:
     void rest(int fd) noexcept;
     /// Watches the entry `fd` for reading no more.  For a channel that has read the end of file.
     void stop_reading(int fd) noexcept;
-    /// Whether a fault of this kind may be logged now.  True at most once a second for each kind.
+    /// Whether a fault of this kind may be logged now: true at most once a second for each kind.  The
+    /// caller then logs it.
     bool may_log(fault what) noexcept;
     /// Whether the poller of this map can watch `fd`.
     bool can_watch(int fd) { return fd <= poller().highest(); }

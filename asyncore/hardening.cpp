@@ -52,7 +52,8 @@ bool channel_map::may_log(fault what) noexcept {
 
 /// Logs "text: why".  Without memory for the line there is no line.
 void channel_map::report(fault what, const char* text, const char* why) noexcept {
-    if (!may_log(what)) return;
+    const bool is_allowed = may_log(what);
+    if (!is_allowed) return;
     try {
         log_info(std::string(text) + ": " + why);
     } catch (...) {
@@ -183,14 +184,17 @@ void turn::refused(place at, const std::exception& why) {
     const bool out_of_range = dynamic_cast<const std::invalid_argument*>(&why) != nullptr;
     entry.told = events::none;
     map_.ask_once_.add(at);
-    const bool bad = error && error->code().value() == EBADF;
-    if (bad && (map_.exact || !platform::is_open(entry.fd))) {
+    const bool is_bad = error && error->code().value() == EBADF;
+    if (is_bad && (map_.exact || !platform::is_open(entry.fd))) {
         noted_.push_back({at, entry.serial, events::none, events::invalid});
-        return;
+        return;  // this turn calls handle_close()
     }
-    if (map_.exact && !error) throw;
-    if (!map_.exact) map_.rest(entry.fd);
-    if (map_.exact || out_of_range) return entry.value->handle_error();
+    if (map_.exact) {
+        if (!error) throw;  // Python: the ValueError of select.select(), which leaves the loop
+        return entry.value->handle_error();
+    }
+    map_.rest(entry.fd);
+    if (out_of_range) return entry.value->handle_error();
     map_.report(fault::watch, "a channel cannot be watched, and is tried again", why.what());
 }
 
@@ -215,7 +219,8 @@ std::nullopt_t dispatcher::no_connection_(int err) {
     const bool none_left = err == EMFILE || err == ENFILE;
     const bool dropped = none_left && platform::drop_connection(socket.fileno());
     if (!dropped) _map->rest(_fileno);
-    if (_map->may_log(none_left ? fault::descriptors : fault::accept))
+    const bool is_allowed = _map->may_log(none_left ? fault::descriptors : fault::accept);
+    if (is_allowed)
         log_info(dropped ? "no descriptors left, a connection was dropped"
                          : "accept: " + _strerror(err) + ", the listener rests",
                  "error");

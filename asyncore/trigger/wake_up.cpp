@@ -60,7 +60,8 @@ bool wake_up_channel::readable() {
         map_.wake_at(channel_map::clock::now());
         return true;
     } catch (const std::system_error& why) {
-        if (map_.may_log(fault::watch)) map_.log_info(std::string("after a fork: ") + why.what());
+        const bool is_allowed = map_.may_log(fault::watch);
+        if (is_allowed) map_.log_info(std::string("after a fork: ") + why.what());
         map_.wake_at(channel_map::clock::now() + 100ms);
         return false;
     }
