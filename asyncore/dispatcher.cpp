@@ -210,8 +210,8 @@ void dispatcher::handle_read_event() {
 
 void dispatcher::handle_connect_event() {
     // The event says that the attempt has ended, and not how.  The kernel tells that in SO_ERROR, once.
-    if (const int err = socket.getsockopt(SOL_SOCKET, SO_ERROR); err != 0)
-        throw platform::os_error(err, "connect to " + addr.repr());
+    const int err = socket.getsockopt(SOL_SOCKET, SO_ERROR);
+    if (err != 0) throw platform::os_error(err, "connect to " + addr.repr());
     const alive still_here(*this);
     handle_connect();
     if (!still_here) return;

@@ -32,7 +32,9 @@ public:
 private:
     /// Begins to keep containers, unless the thread ends or has no memory for the list.
     [[gnu::noinline]] static void give_first(std::unique_ptr<Container> used) noexcept {
-        if (state == closed || !platform::call_at_thread_exit(at_exit)) return;
+        if (state == closed) return;
+        const bool is_called = platform::call_at_thread_exit(at_exit);
+        if (!is_called) return;
         state = open;
         give(std::move(used));
     }

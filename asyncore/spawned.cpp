@@ -30,8 +30,8 @@ void channel::release::operator()(channel* last) const noexcept {
     // The channel is in a list already: it got a new shared_ptr there, and that has ended too.
     if (last->is_released_) return;
     last->is_released_ = true;
-    if (last->home_ && last->home_->take(*last)) return;
-    released::add(*last);
+    const bool is_taken = last->home_ && last->home_->take(*last);
+    if (!is_taken) released::add(*last);
 }
 
 /// The shared_ptr to this channel.  A released channel gets a new one.  Null if spawn() did not make the

@@ -199,6 +199,7 @@ void turn::sort_reported() {
 
 // --- Serve.
 
+/// A hook of the channel has run, so its answers may have changed.
 void turn::ask_again(const event& each) {
     if (!stands(each) || map_.ask_always_.contains(each.at)) return;
     if (promises(each.at)) ask(each.at);

@@ -58,7 +58,7 @@ private:
     const std::string ident_;
 };
 
-/// Keeps the last messages, for a page or a command that shows them.  For one thread.
+/// Keeps the last `size` messages, for a page or a command that shows them.  For one thread.
 class tail_logger {
 public:
     explicit tail_logger(std::size_t size = 500) : size_(size) {}
