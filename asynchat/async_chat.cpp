@@ -1,6 +1,6 @@
-// Python: Lib/asynchat.py, class async_chat.  What Python does not have is in hardening.cpp.
+// Python: Lib/asynchat.py, class async_chat.  What a hardened map does beyond Python is in hardening.cpp.
 //
-// A hook may destroy the channel: after each call of a hook, `still_here` is looked at.  The view
+// A hook may destroy the channel, so each method looks at `still_here` after it called a hook.  The view
 // that a hook gets is valid for the call; byte_buffer.hpp says why.
 #include <asynchat/async_chat.hpp>
 
@@ -86,7 +86,7 @@ void async_chat::handle_read() {
     if (still_here) release_idle_memory_();
 }
 
-/// Delivers what ac_in_buffer has.  It is looked at anew after each hook, since a hook may change it.
+/// Delivers what ac_in_buffer has.  Looks at the buffer anew after each hook, since a hook may change it.
 inline void async_chat::parse_(std::size_t left_over, const alive& still_here) {
     const set_for_a_call scope{parsing_, still_here};
     bool more = true;
@@ -113,7 +113,7 @@ inline void async_chat::collect_(std::string_view data) {
     else collect_incoming_data(data);
 }
 
-// Each of the next three delivers a message or a part of one, and returns whether parsing goes on.
+// Each of the next three methods delivers a message or a part of it, and returns whether parsing goes on.
 
 inline bool async_chat::collect_all_(std::string_view data, const alive& still_here) {
     collect_(data);
@@ -141,9 +141,9 @@ inline bool async_chat::collect_number_(std::string_view data, std::ptrdiff_t n,
     return static_cast<bool>(still_here);
 }
 
-/// There are three cases: the data has the whole terminator, it ends with the beginning of the
-/// terminator, or it has nothing of it.  find_in() does the work of Python's find() and
-/// find_prefix_at_end() in one pass.
+/// Three cases: the data has the whole terminator; it ends with the beginning of the terminator, which
+/// stays in ac_in_buffer for the next read; or it has nothing of the terminator.  find_in() does the work
+/// of Python's find() and find_prefix_at_end() in one pass.
 inline bool async_chat::collect_until_(std::string_view data, terminator_t& wanted,
                                        std::size_t left_over, const alive& still_here) {
     const auto terminator_len = wanted.delimiter().size();  // before a hook replaces `wanted`
@@ -165,7 +165,7 @@ void async_chat::handle_write() {
     if (producer_fifo.empty() && connected) return initiate_send();
     const alive still_here(*this);
     ++in_vain_;
-    send_within_limit_();  // which sets in_vain_ to 0 if it sends
+    send_within_limit_();  // this sets in_vain_ to 0 if a byte is sent
     if (still_here) rest_if_in_vain_();
 }
 
@@ -178,9 +178,7 @@ void async_chat::push(std::string_view data) {
         if (sabs == 0) throw std::invalid_argument("ac_out_buffer_size is 0");
         for (std::size_t i = 0; i < data.size(); i += sabs)
             producer_fifo.append_bytes(data.substr(i, sabs));
-    } else {
-        producer_fifo.append_bytes(data);
-    }
+    } else producer_fifo.append_bytes(data);
     queued_at_most_ += data.size();
     more_to_send_();
 }
@@ -211,6 +209,7 @@ void async_chat::more_to_send_() {
     else send_within_limit_();
 }
 
+/// initiate_send(), and after it handle_queue_limit_() if too many bytes wait.
 inline void async_chat::send_within_limit_() {
     if (queue_limit_ == 0 || queued_at_most_ <= queue_limit_) return initiate_send();
     send_and_count_();
@@ -251,9 +250,8 @@ void async_chat::initiate_send() {
     if (still_here && !parsing_ && producer_fifo.empty()) producer_fifo.clear();
 }
 
-/// Puts the next bytes of the producer at the front of the queue before it, or takes the producer
-/// out if it has no more.  Its destructor, at the end of this call, is the user's: it may destroy
-/// the channel.
+/// Puts the next bytes of the first producer before it; or takes the producer out, if it has no more.
+/// Its destructor, at the end of this call, is the user's: it may destroy the channel.
 /// Returns: whether the queue goes on: the producer is done, or has made bytes.
 inline bool async_chat::ask_first_producer_(const alive& still_here) {
     const auto first = std::get<std::shared_ptr<producer>>(producer_fifo.front());

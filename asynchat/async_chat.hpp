@@ -21,16 +21,17 @@ class async_chat : public asyncore::dispatcher {
 public:
     using asyncore::dispatcher::recv;
 
-    /// Class attributes: what a new object starts with.  Differs: D1 - 4096, as the manual says.
+    /// Class attributes: the values, in bytes, with which a new object starts.  Differs: D1 - 4096, as the
+    /// manual says.
     [[gnu::visibility("default")]] static inline std::uint32_t default_ac_in_buffer_size = 4096;
     [[gnu::visibility("default")]] static inline std::uint32_t default_ac_out_buffer_size = 4096;
-    /// Not Python's.
+    /// What queue_limit_ of a new object is.  Not Python's.
     [[gnu::visibility("default")]] static inline std::size_t default_queue_limit_ = 0;
-    /// Differs: D8 - they are there, and do nothing: C++ strings are bytes.
+    /// Differs: D8 - the two members are there, and do nothing: C++ strings are bytes.
     static constexpr bool use_encoding = false;
     static constexpr const char* encoding = "latin-1";
 
-    /// Whether everything that is pushed while one read is parsed leaves in one send() after it,
+    /// Whether everything that is pushed while one read is parsed leaves in one send() after the read,
     /// whatever its size.  Off: push() sends at once, as in Python.
     bool coalesce_ = false;
 
@@ -39,23 +40,25 @@ public:
     bool send_later_ = false;
 
     /// Whether handle_close() waits, when the peer has ended its side, until the queue has been sent.
-    /// Off: it is called at once, as in Python, and the default one drops the queue.
+    /// Off: handle_close() is called at once, as in Python, and the default handle_close() drops the queue.
     bool finish_sending_ = false;
 
 private:
+    // These stand here, and not below, because they fill a gap between public members.
     std::uint8_t in_vain_ = 0;  // events in a row that found nothing to read, or no room to send
-    bool parsing_ = false;      // whether a push() waits for the end of the read, if coalesce_
-    bool waiting_ = false;  // for more_to_send_(): the first producer is not done, and has nothing
+    bool parsing_ = false;      // a read is being parsed: with coalesce_, push() only queues
+    bool waiting_ = false;      // the first producer has no bytes yet; see more_to_send_()
 
 public:
     std::uint32_t ac_in_buffer_size = default_ac_in_buffer_size;    // most bytes in one recv()
     std::uint32_t ac_out_buffer_size = default_ac_out_buffer_size;  // most bytes in one send()
 
-    /// How many bytes may wait in the queue, without what producers have not made yet.  0: any number.
+    /// How many bytes may wait in the queue.  Bytes that producers have not made yet do not count.  0: any
+    /// number.
     std::size_t queue_limit_ = default_queue_limit_;
 
-    asyncore::byte_buffer
-        ac_in_buffer;                // not delivered yet; shrinks before each found_terminator()
+    /// The bytes that are not delivered yet.  It shrinks before each found_terminator().
+    asyncore::byte_buffer ac_in_buffer;
     asyncore::byte_buffer incoming;  // Differs: D11 - b''.join(incoming), not a list
     fifo producer_fifo;              // what is not sent yet
     terminator_t terminator;         // Differs: D19 - none until it is set
@@ -69,7 +72,7 @@ public:
     void init(asyncore::socket_t sock, asyncore::channel_map* map = nullptr);
 
     /// Called with a part of a message.  `data` is valid for the call.
-    /// Throws: NotImplementedError, unless overridden; as does found_terminator().
+    /// Throws: NotImplementedError, unless overridden.  So does found_terminator().
     virtual void collect_incoming_data(std::string_view data);
     /// What an override of collect_incoming_data() may call: keeps the data for _get_data().
     void _collect_incoming_data(std::string_view data) { incoming.append(data); }
@@ -80,8 +83,8 @@ public:
 
     /// Sets what ends the next message: `none`, a number of bytes, or a delimiter.  0, empty bytes
     /// and none all mean that data is collected as it comes, and that found_terminator() is not
-    /// called.  It takes effect at once, in found_terminator() too, for bytes that were received
-    /// already.  A number is counted down to 0, a delimiter stays.
+    /// called.  A new terminator takes effect at once, in found_terminator() too, for bytes that were
+    /// received already.  A number is counted down to 0, a delimiter stays.
     ///
     /// Throws: std::invalid_argument for a negative number.
     virtual void set_terminator(terminator_t term);
@@ -112,8 +115,8 @@ public:
     }
     /// Bytes are a producer too: queues a copy of `data` in one piece.
     virtual void push_with_producer(std::string_view data);
-    /// Sends, or waits, as push() does when it has queued something.  What gave bytes to a producer that
-    /// was not_done_yet_(), or what ended it, calls it.
+    /// Sends, or leaves that to a later turn, as push() does when it has queued something.  Call it after
+    /// you gave bytes to a producer that was not_done_yet_(), and after you ended such a producer.
     void more_to_send_();
 
     bool readable() override;
@@ -123,8 +126,8 @@ public:
     /// Has handle_close() called when everything that is queued now has been sent.  If the queue is
     /// empty, that is in the next turn.
     virtual void close_when_done();
-    /// More than queue_limit_ bytes wait, after a push() that sent what it could: the peer does not
-    /// read.  Logs, and calls handle_close().
+    /// Called when more than queue_limit_ bytes wait after a push() that sent what it could: the peer does
+    /// not read.  By default this logs, and calls handle_close().
     virtual void handle_queue_limit_();
     /// Sends from the queue, with at most one send().
     virtual void initiate_send();
@@ -135,7 +138,7 @@ public:
     static consteval auto hidden_in_();
 
 private:
-    /// How many bytes were pushed since the queue was counted, and what that count was.
+    /// No more bytes than this are queued: the last count of the queue, and what was pushed since.
     std::size_t queued_at_most_ = 0;
 
     using alive = asyncore::alive;

@@ -20,13 +20,14 @@ fifo& fifo::operator=(fifo&& other) {
     return *this;
 }
 
-/// Has no entry share its bytes with a send() under way, so that moving the entries cannot throw.
+/// Makes every entry stop sharing its bytes with a send() under way, so that moving the entries cannot
+/// throw.
 void fifo::unshare() {
     for (std::size_t i = 0; i < size(); ++i)
         if (auto* bytes = std::get_if<byte_buffer>(&(*this)[i])) bytes->unshare();
 }
 
-/// The entries, which can be moved to make room for one more.
+/// The entries.  Appending one more entry moves them without throwing, where they must be moved.
 std::vector<fifo::entry>& fifo::make_room() {
     if (!queue_) queue_ = asyncore::spares<queue>::take();
     if (queue_->entries.size() == queue_->entries.capacity()) unshare();
@@ -60,8 +61,8 @@ fifo::entry fifo::popleft() {
 }
 
 void fifo::del_first() {
-    std::shared_ptr<producer>
-        gone;  // dies last: its destructor is the user's, and may use this queue
+    // Dies last: the destructor of a producer is the user's, and may use this queue.
+    std::shared_ptr<producer> gone;
     if (auto* made = std::get_if<std::shared_ptr<producer>>(&front())) gone.swap(*made);
     front() = none;
     auto& [entries, head] = *queue_;

@@ -17,7 +17,7 @@ namespace asynchat {
 /// An empty queue holds no memory once clear() was called.
 class fifo {
 public:
-    /// Bytes, a producer, or none: close the channel here.
+    /// Bytes, a producer, or `none`, which means: close the channel here.
     using entry = std::variant<none_t, asyncore::byte_buffer, std::shared_ptr<producer>>;
 
     fifo() noexcept = default;
@@ -26,12 +26,12 @@ public:
     ~fifo() { clear(); }
 
     std::size_t size() const noexcept { return queue_ ? queue_->size() : 0; }
-    /// How many bytes there are, without what producers have not made yet.
+    /// How many bytes are queued.  Bytes that producers have not made yet do not count.
     std::size_t bytes() const noexcept;
     bool empty() const noexcept { return size() == 0; }
     explicit operator bool() const noexcept { return !empty(); }
 
-    // The next three, and del_first(), are for a queue that has such an entry.
+    // The next three methods, and del_first(), must be called only if the queue has that entry.
     entry& operator[](std::size_t index) { return queue_->entries[queue_->head + index]; }
     entry& front() { return (*this)[0]; }
     entry& back() { return queue_->entries.back(); }
@@ -46,7 +46,7 @@ public:
     entry popleft();
     /// Python: del queue[0].
     void del_first();
-    /// Gives the memory back too, which popleft() and del_first() keep.
+    /// Drops all entries, and gives back the memory, which popleft() and del_first() keep.
     void clear() noexcept;
 
     // 2.x
@@ -61,14 +61,14 @@ private:
     struct queue {
         using value_type = entry;
         std::vector<entry> entries;
-        std::size_t head = 0;  // so many entries at the front have been popped
+        std::size_t head = 0;  // how many entries at the front have been popped
         std::size_t size() const noexcept { return entries.size() - head; }
         std::size_t capacity() const noexcept { return entries.capacity(); }
     };
     std::vector<entry>& make_room();
     void unshare();
 
-    std::unique_ptr<queue> queue_;  // from the thread's spares; null: empty, and without memory
+    std::unique_ptr<queue> queue_;  // from the spares; null: the fifo is empty, and has no memory
 };
 
 }  // namespace asynchat

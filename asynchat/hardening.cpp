@@ -16,12 +16,12 @@ void async_chat::rest_if_in_vain_() {
         connected = true;  // getpeername(2) failed when the channel got its socket
         return;
     }
-    in_vain_ = 10;  // the next one is enough
+    in_vain_ = 10;  // one more such event, and the channel rests again
     _map->rest(_fileno);
 }
 
 /// Gives the hook a copy that ends with the call.  So AddressSanitizer names the line that uses a view
-/// of it later; the block that was read into lives on, and gets other bytes.
+/// after the call.  A view of the block itself would show other bytes then, and nothing would tell.
 void async_chat::collect_copy_(std::string_view data) {
     const std::vector<char> copy(data.begin(), data.end());
     collect_incoming_data({copy.data(), copy.size()});

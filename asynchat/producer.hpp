@@ -18,8 +18,8 @@ public:
     /// Returns the next bytes.  An empty string means that there are no more; then more() is not
     /// called again.
     virtual std::string more() = 0;
-    /// Whether an empty string of more() means only that there are none yet.  Then the producer stays at
-    /// the front of the queue, and the channel waits for async_chat::more_to_send_().
+    /// Whether an empty string from more() means only that there are no bytes yet.  Then the producer stays
+    /// at the front of the queue, and the channel waits for async_chat::more_to_send_().
     virtual bool not_done_yet_() { return false; }
 };
 

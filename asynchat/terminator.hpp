@@ -1,4 +1,4 @@
-// What ends a message, and where it does.  Python: None, an int or bytes.
+// The end of a message: what ends it, and where that stands in the bytes.  Python: None, an int or bytes.
 #pragma once
 
 #include <array>
@@ -78,11 +78,12 @@ public:
 
     /// Where the delimiter, or the beginning of it, stands in a buffer.
     struct match {
-        std::size_t index;  // bytes that stand before it
-        bool whole;         // false: the bytes from `index` on are its beginning, or there are none
+        std::size_t index;  // how many bytes stand before the delimiter, or before its beginning
+        bool whole;         // false: the bytes from `index` on are its beginning, if there are any
     };
-    /// Finds the first delimiter in `buffer`, or the beginning of one at the end.  This must be a
-    /// delimiter that is not empty.  `left_over`: the last call left so many bytes at the front.
+    /// Finds the first delimiter in `buffer`, or the beginning of a delimiter at the end of `buffer`.  This
+    /// object must be a delimiter that is not empty.  `left_over`: how many bytes at the front of
+    /// `buffer` are what the last call found as the beginning.
     match find_in(std::string_view buffer, std::size_t left_over) {
         if (auto* on_heap = std::get_if<std::unique_ptr<long_delimiter>>(&value_))
             return find_long(**on_heap, buffer, left_over);

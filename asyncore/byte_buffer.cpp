@@ -17,7 +17,7 @@ byte_buffer& byte_buffer::operator=(std::string_view data) {
     return *this = std::move(copy);
 }
 
-/// A buffer that grows gets twice the room that it needs, so that this is rare.
+/// A buffer that grows gets twice the room that it needs, so that it seldom has to move again.
 void byte_buffer::move_and_append(std::string_view data) {
     constexpr std::size_t least = 128;
     const auto total = size() + data.size();

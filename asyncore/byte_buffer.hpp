@@ -80,7 +80,8 @@ public:
     }
     /// Whether the library's own code uses the bytes too, at this moment.
     bool shared() const noexcept { return block_ && block_->users > 1; }
-    /// Moves to a block of its own if it is shared.  Moving the buffer then cannot throw.
+    /// Moves the bytes to a block of their own if the block is shared.  Then moving the buffer cannot
+    /// throw.
     void unshare() {
         if (shared()) move_and_append({});
     }
@@ -96,7 +97,7 @@ private:
     std::size_t room() const noexcept {
         return block_ && !shared() ? block_->memory.size() - offset() - size() : 0;
     }
-    /// Moves to a block of its own, and appends `data` there.
+    /// Moves the bytes to a block of their own, and appends `data` there.
     void move_and_append(std::string_view data);
     static void drop(byte_block* block) noexcept {
         --block->users;
@@ -104,7 +105,7 @@ private:
     }
 
     std::string_view bytes_;
-    byte_block* block_ = nullptr;  // in which bytes_ lie; null: the buffer has no memory
+    byte_block* block_ = nullptr;  // the block in which bytes_ lie; null: the buffer has no memory
 };
 
 /// Keeps the bytes of a buffer valid, and as they are, while a hook may change the buffer.
@@ -143,7 +144,7 @@ public:
         block_ = block.release();
         block_->users = 1;
     }
-    /// A block that a buffer still uses is the buffer's from now on.
+    /// If a buffer still uses the block, the block belongs to that buffer from now on.
     ~read_block() {
         --block_->users;
         if (block_->users == 0) read_blocks::give(std::unique_ptr<byte_block>(block_));

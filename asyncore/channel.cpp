@@ -1,3 +1,4 @@
+// How a map borrows a channel.  What spawn() adds to a channel is in spawned.cpp.
 #include <asyncore/channel.hpp>
 #include <asyncore/spawned.hpp>
 
@@ -12,11 +13,11 @@ channel::~channel() {
 void channel::leave_maps_() noexcept {
     while (borrowings_ && !borrowings_->empty()) {
         const auto last = borrowings_->back();
-        last.map->lose(last.fd);  // which ends the borrowing
+        last.map->lose(last.fd);  // lose() takes this borrowing out of the list
     }
 }
 
-/// Has every map that borrows this channel own it.
+/// Makes every map that borrows this channel an owner of it.
 void channel::become_owned_() {
     if (!borrowings_) return;
     for (const auto& each : std::vector(*borrowings_)) each.map->set(each.fd, *this);

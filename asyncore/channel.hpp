@@ -16,7 +16,9 @@ class released_elsewhere;
 /// A map, as the channels in it see it: something that holds channels under descriptors.
 class channel_holder {
 public:
+    /// Puts `value` under `fd`, in place of the channel that may stand there.
     virtual void set(int fd, channel& value) = 0;
+    /// Returns: whether a channel stood there.
     virtual bool erase(int fd) = 0;
     /// The channel under `fd`, which this map borrows, is being destroyed.  Erases it.
     virtual void lose(int fd) noexcept = 0;
@@ -24,12 +26,12 @@ public:
 protected:
     channel_holder();
     ~channel_holder() = default;
-    /// Its shared_ptr.  Null if spawn() did not make the channel, and while spawn() makes it: then the
-    /// map borrows the channel.
+    /// The shared_ptr to `value`.  Null if spawn() did not make the channel, or has not finished to make
+    /// it: then the map borrows the channel.
     static std::shared_ptr<channel> owner_of(channel& value);
-    /// Has another thread that releases `value` leave it to the thread of this map.
+    /// Notes in `value` that the thread of this map destroys it, even if another thread releases it.
     void be_home_of(channel& value) const noexcept;
-    /// Has `value` know that this map borrows it under `fd`, and that it no longer does.
+    /// Notes in `value` that this map borrows it under `fd`, or that the map no longer does.
     void borrow(channel& value, int fd);
     void end_borrowing(channel& value, int fd) noexcept;
 
@@ -39,11 +41,11 @@ protected:
 /// Something with a descriptor that the loop asks and calls.  A dispatcher is a channel; a class of
 /// your own may be another.  Python: any object with these methods.
 ///
-/// A name that ends in an underscore is not Python's.
+/// A name that ends in an underscore names something that Python does not have.
 ///
 /// Lifetime: a channel that spawn() made is owned by the maps that hold it, and by every shared_ptr
-/// to it.  Any other channel is borrowed: its destructor takes it out of every map.  Both kinds may
-/// be destroyed inside their own hooks.
+/// to it, and is destroyed between two turns.  Any other channel is borrowed: its destructor takes it
+/// out of every map.  A borrowed channel may be destroyed inside its own hooks.
 class channel {
 public:
     channel();
@@ -51,8 +53,11 @@ public:
     channel& operator=(const channel&) = delete;
     virtual ~channel();
 
+    /// The predicates: whether the loop shall wait until the descriptor can be read, or written to.
     virtual bool readable() = 0;
     virtual bool writable() = 0;
+    /// The loop calls the next three for what the wait found: bytes, a connection or the end of file;
+    /// room, or a connect that has ended; out-of-band data.
     virtual void handle_read_event() = 0;
     virtual void handle_write_event() = 0;
     virtual void handle_expt_event() = 0;
@@ -60,19 +65,20 @@ public:
     virtual void handle_error() = 0;
     virtual void close() = 0;
 
-    /// Whether this is a listener.  A listener is never watched for writing.
+    /// Whether this channel is a listener.  A listener is never watched for writing.
     bool accepting = false;
 
     /// Whether readable() and writable() must be asked on every turn, as Python does.  False is a
-    /// promise (Differs: D14): what they answer changes only in hooks of this channel, in methods of the library,
-    /// or where interest_changed_() is called.  spawn() gives that promise for a class that
-    /// overrides neither of them; a class may give it itself.
+    /// promise (Differs: D14): the answers change only in hooks of this channel, in methods of the
+    /// library, or where interest_changed_() is called.  spawn() gives that promise for a class that
+    /// overrides neither predicate; a class may also give it itself.
     bool asked_every_turn_ = true;
 
-    /// The select delivery calls this in place of handle_write_event() where the descriptor hung up.
+    /// The select delivery calls this in place of handle_write_event() if the descriptor also hung up.
     virtual void handle_hung_up_write_event_() { handle_write_event(); }
 
-    /// The pointer to a channel that spawn() made, in its constructor, too.  See self().
+    /// The shared_ptr to this channel.  It exists while the constructor of the channel runs, too.  See
+    /// self().
     /// Throws: std::logic_error if spawn() did not make the channel.
     std::shared_ptr<channel> shared_from_this();
     /// Empty if spawn() did not make the channel.
@@ -81,15 +87,16 @@ public:
     /// The stream that this channel reads and writes through, or null.
     platform::stream* stream_() const noexcept { return socket_ ? socket_->layer() : nullptr; }
 
-    /// Whether this channel tells `map` of changes, so that its promise counts for the entry `fd`.
+    /// Whether this channel reports its changes to `map` and under `fd`.  Its promise counts only there.
     virtual bool reports_changes_to_(const channel_holder& map, int fd) const;
 
 protected:
     /// Takes this channel out of the maps that borrow it.  The destructor of a class that owns the
     /// descriptor calls it, since an entry must go before its descriptor is closed.
     void leave_maps_() noexcept;
-    /// Has the loop ask the stream of this socket, which the channel owns.
+    /// Tells the loop where to look for a stream: in `own`, a socket that this channel owns.
     void use_stream_of_(const platform::socket& own) noexcept { socket_ = &own; }
+    /// Takes over the shared_ptr of the channel that stood at this address; see failed_channel.
     void become_spawned_(const std::shared_ptr<channel>& self) noexcept;
 
 private:
@@ -97,7 +104,7 @@ private:
     friend class released;
     friend class released_elsewhere;
     friend class spawning;
-    /// What a shared_ptr calls when it was the last.
+    /// What the end of the last shared_ptr calls: it releases the channel.  See spawned.hpp.
     struct release {
         void operator()(channel* last) const noexcept;
     };
@@ -114,10 +121,10 @@ private:
     // Lifetime of a channel that spawn() made; see spawned.hpp.
     enum class life : unsigned char { borrowed, constructing, spawned };
     life life_ = life::borrowed;
-    bool is_released_ = false;  // it is in a list of released channels
+    bool is_released_ = false;  // this channel is in a list of released channels
     channel* next_released_ = nullptr;
     std::weak_ptr<channel> self_;
-    std::shared_ptr<released_elsewhere> home_;  // of the map that it entered last
+    std::shared_ptr<released_elsewhere> home_;  // of the map that this channel entered last
 };
 
 /// Tells whether a channel still exists after a hook that may have destroyed it.  An object on the
@@ -141,7 +148,7 @@ private:
     /// and a shared library, even where the program is compiled with -fvisibility=hidden.
     [[gnu::visibility("default")]] static inline constinit thread_local alive* innermost_ = nullptr;
 
-    const channel* watched_;  // null: it was destroyed
+    const channel* watched_;  // null: the channel was destroyed
     alive* outer_;
 };
 

@@ -1,3 +1,4 @@
+// The dict and its poller.  What a hardened map does is in hardening.cpp.
 #include <asyncore/channel_map.hpp>
 #include <asyncore/spawned.hpp>
 
@@ -19,13 +20,13 @@ std::uint64_t next_serial() {
 }  // namespace
 
 channel_map& map_or_default(channel_map* map) {
-    static auto& global =
-        *new channel_map;  // channels of static objects may use it to the very end
+    // Never destroyed, because channels of static objects may use it while the process ends.
+    static auto& global = *new channel_map;
     return map ? *map : global;
 }
 
-/// The destructor of a channel is the user's, and may enter other channels; so it goes on until the
-/// map is empty.  It asks for no memory.
+/// The destructor of a channel is the user's, and may enter other channels into this map.  So this is
+/// repeated until the map is empty.  None of it asks for memory.
 channel_map::~channel_map() {
     released_elsewhere_->close();
     do {
@@ -47,7 +48,7 @@ void channel_map::set(int fd, channel& value) {
     if (is_new) {
         if (turns_ == 0) squeeze();
         at = static_cast<place>(entries_.size());
-        entries_.emplace_back().fd = fd;  // like an erased entry, as long as it has no value
+        entries_.emplace_back().fd = fd;  // without a value it counts as erased
     }
     ask_once_.add(at);
     ask_always_.make_room(at);
@@ -71,7 +72,8 @@ void channel_map::put(entry& where, channel& value) {
         owned ? std::move(owned) : std::shared_ptr<channel>(std::shared_ptr<void>(), &value);
 }
 
-/// Empties an entry.  An owned channel outlives that, until no turn is under way; see spawned.hpp.
+/// Empties an entry.  No owned channel is destroyed here, even by the end of its last shared_ptr; see
+/// spawned.hpp.
 void channel_map::empty_out(entry& left) noexcept {
     if (!left.value) return;
     if (left.value.use_count() == 0) end_borrowing(*left.value, left.fd);
@@ -174,8 +176,8 @@ platform::poller& channel_map::poller() {
 /// Makes a poller that watches what the last one watched.
 void channel_map::renew_poller() {
     auto made = platform::make_poller(mechanism_);
-    // The new poller may get the number of a descriptor that was closed behind its channel.  Nothing
-    // would tell of that any more, so the poller gets another number.
+    // The new poller may get the number of a descriptor that was closed behind its channel.  Then
+    // nothing would show that the channel's descriptor is closed.  So the poller gets another number.
     std::vector<std::unique_ptr<platform::poller>> misplaced;
     while (made->fileno() >= 0 && contains(made->fileno())) {
         misplaced.push_back(std::move(made));
@@ -209,7 +211,7 @@ void channel_map::watch_interrupt(int fd) {
     interrupt_ = fd;
 }
 
-/// Has the poller forget an entry.  A poller of the parent process must not hear of it.
+/// Has the poller forget an entry, unless the poller is the parent process's.
 void channel_map::forget(entry& left) noexcept {
     if (left.told != events::none && poller_ && forks_ == platform::fork_count())
         poller_->watch(left.fd, events::none);

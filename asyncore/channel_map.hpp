@@ -20,19 +20,20 @@
 
 namespace asyncore {
 
-/// What can go wrong without one channel to blame, and what makes a listener rest.
+/// The kinds of fault that are logged at most once a second: a wait that failed, a descriptor that cannot
+/// be watched, an error of accept(2), no descriptor left, a channel that a hook made and lost.
 enum class fault { wait, watch, accept, descriptors, lost };
 inline constexpr std::size_t faults = 5;
 
-/// A dict of channels.  Edit it as you like, from hooks too: the next turn sees it.  One thread
-/// uses a map at a time; the rule for threads is a loop for each, on a map of its own.
+/// A dict of channels.  Edit it as you like, from hooks too: the next turn sees the edit.  One thread
+/// uses a map at a time.  A program with threads has a loop for each thread, on a map of its own.
 ///
 /// A descriptor of -1 stands for Python's None.
 ///
 /// Lifetime: a channel that spawn() made is never destroyed while a turn is under way in the thread.
 /// Without a turn it is destroyed when the next loop() or sweep() begins, or when the thread ends.  So
-/// close() never destroys its channel.  In another thread than the map's, the last shared_ptr leaves
-/// the channel to the map's thread.
+/// close() never destroys its channel.  If the last shared_ptr ends in another thread than the map's,
+/// the map's thread destroys the channel.
 class channel_map final : public channel_holder {
 public:
     /// `mechanism` names the kind of poller; see platform::make_poller() for the default.
@@ -54,7 +55,8 @@ public:
     /// Throws: std::invalid_argument for a descriptor less than -1 or over 16 million.
     void set(int fd, channel& value) override;
     bool erase(int fd) override;
-    /// With ASYNCORE_CHECK it logs a channel that a hook made and lost at once, which spawn() would keep.
+    /// With ASYNCORE_CHECK, logs a channel that was destroyed in the turn that made it: most often a
+    /// variable on the stack of a hook, where spawn() was meant.
     void lose(int fd) noexcept override;
     void clear();
     // NOLINTNEXTLINE(bugprone-exception-escape): this swap() asks for memory, so it may throw.
@@ -80,7 +82,7 @@ public:
     std::string_view mechanism() { return poller().name(); }
     /// Changes the mechanism, from the next turn on.
     void use(std::string mechanism);
-    /// Makes SIGINT end a wait; see interrupt_on_sigint.  -1: no more.
+    /// Has every wait watch `fd` too, which SIGINT makes readable; see interrupt_on_sigint.  -1: no more.
     void watch_interrupt(int fd);
     bool watches_interrupt() const noexcept { return interrupt_ >= 0; }
 
@@ -90,31 +92,34 @@ public:
     static constexpr auto never = clock::time_point::max();
 
     /// Whether this map does exactly what Python does, also where that ends a server.  The default is
-    /// whether the environment has ASYNCORE_EXACT, and it is not 0.
+    /// true if the environment has ASYNCORE_EXACT, with another value than 0.
     bool exact = asked_to_be_exact();
-    /// Gets every line of this map, with its type: what log() of a dispatcher says ("log"), what its
-    /// log_info() says, and each fault that no channel can report ("error"; at most one a second for
-    /// each cause).  The default prints as Python does: "log" to standard error, all else to standard
-    /// output.  An empty function drops every line.
+    /// Gets every line that is logged on this map, with the type of the line.  log() of a dispatcher
+    /// gives the type "log", its log_info() the type that the caller names.  The map itself logs faults
+    /// that no channel can report, with the type "error", at most one a second for each cause.  The
+    /// default prints as Python does: "log" to standard error, every other type to standard output.  An
+    /// empty function drops every line.
     std::function<void(std::string_view message, std::string_view type)> log = print;
     /// Calls `log`.  Differs: D21 - what `log` throws goes no further.
     void log_info(std::string_view message, std::string_view type = "error") const;
-    /// Has the turn stop to wait at `when`, ask the channels anew (those that rest, those that changed and
-    /// those that are asked in every turn), and go on to wait.
+    /// Sets the deadline of the map, unless an earlier one is set.  At the deadline the turn wakes, asks
+    /// channels anew, and goes on to wait.  It asks the channels that rest, the channels whose answers may
+    /// have changed, and the channels that are asked in every turn.
     void wake_at(clock::time_point when) noexcept { deadline_ = std::min(deadline_, when); }
     clock::time_point deadline() const noexcept { return deadline_; }
     /// Leaves the entry `fd` unwatched for a tenth of a second, or until interest_changed(fd).
     void rest(int fd) noexcept;
-    /// Leaves the entry `fd` unwatched for reading.
+    /// Watches the entry `fd` for reading no more.  For a channel that has read the end of file.
     void stop_reading(int fd) noexcept;
-    /// Whether a fault of this kind is to be logged now: the last one was logged a second ago.
+    /// Whether a fault of this kind may be logged now: true at most once a second for each kind.  The
+    /// caller then logs it.
     bool may_log(fault what) noexcept;
     /// Whether the poller of this map can watch `fd`.
     bool can_watch(int fd) { return fd <= poller().highest(); }
 
     // The channels that a turn asks.
 
-    /// Has the next turn ask every channel, whatever it promised.
+    /// Has the next turn ask every channel, whatever the channel promised.
     void ask_all();
     /// Notes that the answers of the channel under `fd` may have changed.
     void interest_changed(int fd);
@@ -122,20 +127,20 @@ public:
     /// where a channel broke it.  The default is whether the environment has ASYNCORE_CHECK.
     bool check_promises = std::getenv("ASYNCORE_CHECK") != nullptr;
     /// Destroys the channels that no shared_ptr leads to any more, unless a turn is under way.  loop(),
-    /// poll() and poll2() begin with it.  The calling thread is the map's thread from now on.
+    /// poll() and poll2() call it first.  The calling thread is the map's thread from now on.
     void sweep();
 
 private:
     friend class turn;
 
     struct entry {
-        std::shared_ptr<channel> value;  // null: erased; without an owner: borrowed
+        std::shared_ptr<channel> value;  // null: erased; with a use_count() of 0: borrowed
         std::uint64_t serial = 0;        // different for each entry in the process; 0: erased
         int fd = -1;
         platform::events wanted = platform::events::none;  // what the channel wants to do
         platform::events told = platform::events::none;    // what the poller watches it for
         platform::events found = platform::events::none;   // what the wait under way found
-        platform::events masked = platform::events::none;  // what it is not watched for at present
+        platform::events masked = platform::events::none;  // not watched now; everything: it rests
     };
     static constexpr auto everything =
         platform::events::read | platform::events::write | platform::events::priority;
@@ -155,10 +160,10 @@ private:
     static void print(std::string_view message, std::string_view type);
 
     // The dict.
-    std::vector<entry> entries_;  // in the order of the map, erased entries between
+    std::vector<entry> entries_;  // in the order of the map, with erased entries between
     std::vector<place> places_;   // by descriptor + 1: the place of its entry + 1, or 0
     std::size_t live_ = 0;        // how many entries are not erased
-    unsigned turns_ = 0;          // how many are under way, one inside another
+    unsigned turns_ = 0;          // how many turns are under way on this map, one inside another
 
     // The poller.
     std::string mechanism_;
@@ -170,11 +175,11 @@ private:
     // changes, and has reported none.
     place_set ask_once_;          // to ask in the next turn: the answers may have changed
     place_set ask_always_;        // to ask in every turn: the channel gave no promise
-    int served_ = no_descriptor;  // whose hook runs: its channel is asked again after the hook
+    int served_ = no_descriptor;  // whose hook runs: this channel is asked after the hook anyway
 
     // Hardening.
-    clock::time_point deadline_ = never;       // the end of a wait, at the latest
-    clock::time_point failing_since_ = never;  // when a wait failed that none has succeeded after
+    clock::time_point deadline_ = never;       // when a wait ends at the latest
+    clock::time_point failing_since_ = never;  // when waits began to fail; never: they do not
     std::array<clock::time_point, faults> logged_{};  // when each fault was logged last
 };
 

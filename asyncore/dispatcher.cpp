@@ -1,5 +1,4 @@
-// Python: Lib/asyncore.py, class dispatcher.  The methods that Python does not have are in
-// hardening.cpp.
+// Python: Lib/asyncore.py, class dispatcher.  What a hardened map does beyond Python is in hardening.cpp.
 #include <asyncore/dispatcher.hpp>
 
 #include <asyncore/errors.hpp>
@@ -36,7 +35,7 @@ void dispatcher::init(socket_t sock, channel_map* map) {
         addr = socket.getpeername();
     } catch (const std::system_error& err) {
         if (err.code().value() != ENOTCONN && err.code().value() != EINVAL) {
-            // The socket is broken in some unknown way: no loop shall watch it.
+            // The socket is broken in some unknown way, so no loop must watch it.
             del_channel(map);
             throw;
         }
@@ -114,7 +113,7 @@ void dispatcher::connect(const address& name) {
     connecting = false;
     interest_changed_();
     const int err = socket.connect_ex(name);
-    // For a Unix socket EWOULDBLOCK means that the listener has no room: it will not connect.
+    // For a Unix socket EWOULDBLOCK means that the listener has no room: the attempt is over.
     const bool in_progress =
         err == EINPROGRESS || err == EALREADY || (err == EWOULDBLOCK && !name.is_unix());
     if (!in_progress && err != 0 && err != EISCONN)
@@ -125,7 +124,8 @@ void dispatcher::connect(const address& name) {
 }
 
 std::optional<std::pair<socket_t, address>> dispatcher::accept() {
-    if (!exact_()) platform::reserve_descriptor();  // the listener may not have come by listen()
+    if (!exact_())
+        platform::reserve_descriptor();  // listen() of this class may not have been called
     int err = 0;
     auto pair = socket.accept(err);
     if (err == 0 && !exact_() && !_map->can_watch(pair.first.fileno())) err = ERANGE;
@@ -162,8 +162,8 @@ std::size_t dispatcher::recv(std::span<char> buffer) {
         const auto [count, err] = socket.recv(buffer);
         if (would_block(err) && socket.layer() && socket.layer()->guessed()) return 0;
         if (err != 0) throw platform::os_error(err, "recv");
-        // A closed connection is readable and has no data.  As in Python this call stands in the
-        // try block: when handle_close() throws such an error itself, it is called again.
+        // A closed connection is readable and has no data.  As in Python, this call stands in the try
+        // block: if handle_close() itself throws the error of a lost peer, it is called again.
         if (count == 0 && (exact_() || !platform::is_datagram(socket.fileno()))) handle_eof_();
         return count;
     } catch (const std::system_error& error) {
@@ -209,8 +209,9 @@ void dispatcher::handle_read_event() {
 }
 
 void dispatcher::handle_connect_event() {
-    if (const int err = socket.getsockopt(SOL_SOCKET, SO_ERROR); err != 0)
-        throw platform::os_error(err, "connect to " + addr.repr());
+    // The event says that the attempt has ended, and not how.  The kernel tells that in SO_ERROR, once.
+    const int err = socket.getsockopt(SOL_SOCKET, SO_ERROR);
+    if (err != 0) throw platform::os_error(err, "connect to " + addr.repr());
     const alive still_here(*this);
     handle_connect();
     if (!still_here) return;
@@ -227,7 +228,7 @@ void dispatcher::handle_write_event() {
 }
 
 void dispatcher::handle_expt_event() {
-    // This is an error, or out-of-band data.  An error closes, as when a read finds no data.
+    // The event is an error, or out-of-band data.  An error closes the channel, as the end of file does.
     const int err = socket.getsockopt(SOL_SOCKET, SO_ERROR);
     if (err != 0) handle_close();
     else handle_expt();
@@ -240,7 +241,7 @@ void dispatcher::handle_error() {
     try {
         line = describe_error_(stays ? "keeping listener" : "closing channel");
     } catch (const std::bad_alloc&) {
-        line = "out of memory";  // short enough to need none
+        line = "out of memory";  // short enough for a string that needs no memory
     }
     log_info(line, "error");
     if (still_here && !stays) handle_close();

@@ -33,14 +33,14 @@ private:
 /// A socket in a map, and the hooks that the loop calls for it.  Derive from it and override the
 /// handle_... methods that you need.  An override may call the method here by its full name.
 ///
-/// Names are Python's.  A name that ends in an underscore is not Python's; init() and repr() are its
-/// __init__ and __repr__, and default_x is its class attribute x.
+/// Names are Python's.  A name that ends in an underscore names something that Python does not have.
+/// init() and repr() are Python's __init__ and __repr__, and default_x is its class attribute x.
 ///
 /// The state flags are plain data, and yours to set.  Hooks run in the thread of the loop; each hook
 /// may close or destroy this channel or another.
 class dispatcher : public channel {
 public:
-    /// Class attributes: what a new object starts with.  For the whole process.
+    /// Class attributes: the values with which a new object starts, in the whole process.
     [[gnu::visibility("default")]] static inline bool default_debug = false;
     [[gnu::visibility("default")]] static inline log_types default_ignore_log_types{"warning"};
 
@@ -48,15 +48,15 @@ public:
     bool connected = false;
     bool connecting = false;
     bool closing = false;  // never set here, nor by Python: for your own use
-    address addr;          // the peer's, or what was bound
+    address addr;          // the address of the peer, or the address that was bound
     log_types ignore_log_types = default_ignore_log_types;
-    socket_t socket;    // Python: self.socket
-    channel_map* _map;  // never null
-    int _fileno = -1;   // the key in _map; Python's None is -1
-    int backlog_ = 0;   // what listen() was given
-    std::pair<int, int> family_and_type{0, 0};
+    socket_t socket;                            // Python: self.socket
+    channel_map* _map;                          // never null
+    int _fileno = -1;                           // the key in _map; Python's None is -1
+    int backlog_ = 0;                           // what listen() was given
+    std::pair<int, int> family_and_type{0, 0};  // what create_socket() was given
 
-    /// No socket yet.  `map`: null is the global one.
+    /// No socket yet.  `map`: null means the global map.  The map must outlive the channel.
     explicit dispatcher(channel_map* map = nullptr);
 
     /// Calls init(sock, map).  A C++ constructor calls no overrides: a class that overrides
@@ -67,8 +67,8 @@ public:
     dispatcher(socket_t, channel_map&) = delete;  // a map is given as a pointer: &map
     explicit dispatcher(channel_map&) = delete;   // a map is given as a pointer: &map
 
-    /// What Python's __init__ does, overrides included: takes the socket over, makes it
-    /// non-blocking, enters the map, sets `connected` and `addr`.  May be called again, to begin anew
+    /// Does what Python's __init__ does, and calls overrides as Python does: takes the socket over, makes
+    /// it non-blocking, enters the map, sets `connected` and `addr`.  May be called again, to begin anew
     /// with another connection.
     void init(socket_t sock, channel_map* map = nullptr);
 
@@ -83,12 +83,14 @@ public:
     /// an entry under -1.
     virtual void del_channel(channel_map* map = nullptr);
 
+    /// Makes a socket that does not block, and takes it over as set_socket() does.
     virtual void create_socket(int family = AF_INET, int type = SOCK_STREAM);
-    /// Takes `sock` as it is.  Differs: D3 - lets go of the old entry and the old socket.
+    /// Takes `sock` over as it is, and enters the map.  Differs: D3 - lets go of the old entry and the old
+    /// socket.
     virtual void set_socket(socket_t sock, channel_map* map = nullptr);
     virtual void set_reuse_addr();
 
-    // Asked on every turn, unless asked_every_turn_ is false.  `accepting` is channel's.
+    // The predicates.  The loop asks them on every turn, unless asked_every_turn_ is false.
 
     bool readable() override;
     bool writable() override;
@@ -99,8 +101,10 @@ public:
     virtual void listen(int num);
     virtual void bind(const address& addr);
     void bind(const auto&, auto) = delete;  // bind({host, port})
-    /// Ends in handle_connect(), at once or later, or in handle_error().
-    /// Differs: D27 - if it throws, the channel is not connecting.
+    /// Begins to connect.  handle_connect() follows, in this call or in a later turn; or handle_error(),
+    /// if the connection fails later.
+    /// Throws: std::system_error if the connection fails at once.  Differs: D27 - then the channel is
+    ///         not connecting.
     virtual void connect(const address& address);
     void connect(const auto&, auto) = delete;  // connect({host, port})
     /// Returns: nothing if no connection waits any more.
@@ -112,19 +116,18 @@ public:
     virtual std::size_t send(std::string_view data);
     /// Fills `buffer`.  This is the form to override.
     /// Returns: how many bytes came.  0 at the end of file or if the peer is gone: then
-    ///          handle_close() was called.  Differs: D35 - 0 for an empty datagram, too, and then it
-    ///          was not called.
-    /// Throws:  as Python, EAGAIN too if there is nothing to read.
+    ///          handle_close() was called.  Differs: D35 - 0 for an empty datagram, too, and then
+    ///          handle_close() was not called.
+    /// Throws:  std::system_error.  As in Python, that is EAGAIN if there is nothing to read.
     virtual std::size_t recv(std::span<char> buffer);
     /// The same, as a string.  A class that overrides recv says `using dispatcher::recv;`.
     std::string recv(std::size_t buffer_size);
     /// Leaves the map and closes the socket.  Never destroys; may be called again.
     void close() override;
 
-    // Both go to `log` of the map, which writes to standard error, or standard output.  Differs: D21 -
-    // neither throws.
+    // log() and log_info() call `log` of the map, which by default prints.  Differs: D21 - neither throws.
 
-    /// For hits.
+    /// For a line about each request that is served (in Python's words: for hits).
     virtual void log(std::string_view message);
     /// Drops the message if `ignore_log_types` names the type.
     virtual void log_info(std::string_view message, std::string_view type = "info");
@@ -137,10 +140,10 @@ public:
     void handle_expt_event() override;
     void handle_hung_up_write_event_() override;
 
-    // The hooks.  Most hooks only log, by default, that the class did not override them.
+    // The hooks.  By default, most hooks only log that the class did not override them.
 
     /// Logs the exception being handled, and calls handle_close().
-    /// Differs: D32 - a listener stays.
+    /// Differs: D32 - does not call handle_close() of a listener.
     void handle_error() override;
     virtual void handle_expt();
     virtual void handle_read();
@@ -158,8 +161,8 @@ public:
     /// recv() found the end of file.  Calls handle_close().
     virtual void handle_eof_();
 
-    /// Has the next turn ask this channel again.  Needed only after a hook edited the fields of
-    /// another channel by hand; see asked_every_turn_.
+    /// Has the next turn ask this channel again.  Call it after a hook of another channel edited fields
+    /// of this channel by hand; see asked_every_turn_.
     void interest_changed_() { _map->interest_changed(_fileno); }
     bool reports_changes_to_(const channel_holder& map, int fd) const override;
 
@@ -174,8 +177,8 @@ private:
     std::nullopt_t no_connection_(int err);
     void check_for_spin_();
 
-    std::uint8_t failed_accepts_ = 0;     // in a row
-    std::uint16_t unhandled_writes_ = 0;  // while promises are checked
+    std::uint8_t failed_accepts_ = 0;     // calls of accept(2) in a row that failed
+    std::uint16_t unhandled_writes_ = 0;  // calls of handle_write() here, if promises are checked
 };
 
 template <>

@@ -10,7 +10,7 @@
 
 namespace asyncore {
 
-// Never destroyed: channels of static objects send to the very end.
+// Never destroyed, because channels of static objects may send while the process ends.
 std::set<int>& _DISCONNECTED =
     *new std::set<int>{ECONNRESET, ENOTCONN, ESHUTDOWN, ECONNABORTED, EPIPE, EBADF};
 

@@ -15,7 +15,7 @@ namespace asyncore {
 // the program is compiled with -fvisibility=hidden.
 #pragma GCC visibility push(default)
 
-/// Raise it in a hook to leave loop().
+/// Throw it in a hook to leave loop().
 class ExitNow : public std::runtime_error {
 public:
     explicit ExitNow(const std::string& message = "") : std::runtime_error(message) {}
@@ -26,19 +26,19 @@ class NotImplementedError : public std::logic_error {
     using std::logic_error::logic_error;
 };
 
-/// What loop() throws after a SIGINT while an interrupt_on_sigint lives.  As in Python it is not an
+/// What loop() throws after a SIGINT while an interrupt_on_sigint exists.  As in Python it is not an
 /// ordinary exception: `catch (const std::exception&)` lets it pass.
 struct KeyboardInterrupt {};
 
-/// What a port throws for sys.exit(code); main() catches it.  Not an ordinary exception either.
+/// What a port throws for sys.exit(code); main() catches it.  It is not an ordinary exception, either.
 struct SystemExit {
     int code = 0;
 };
 
 #pragma GCC visibility pop
 
-/// The errno values that mean "the peer is gone": a close, not an error.  A port may add to them
-/// before its first loop; they are the process's.
+/// The errno values that mean "the peer is gone": a close, not an error.  The whole process has one set,
+/// and a port may add to it before its first loop.
 extern std::set<int>& _DISCONNECTED;
 
 /// Python: os.strerror().

@@ -11,7 +11,7 @@ public:
     int fd;
 
     explicit file_wrapper(int fd);
-    /// Differs: D7 - no ResourceWarning if it was not closed.
+    /// Closes the descriptor.  Differs: D7 - without a ResourceWarning if close() was not called.
     ~file_wrapper() override;
     file_wrapper(const file_wrapper&) = delete;
     file_wrapper& operator=(const file_wrapper&) = delete;
@@ -35,8 +35,8 @@ public:
     bool raises_sigpipe() const noexcept override { return false; }
 };
 
-/// A dispatcher on a file descriptor, which stays the caller's and may be closed at once.  As in
-/// Python the open file becomes non-blocking, for every process that shares it.
+/// A dispatcher on a duplicate of a file descriptor.  The caller keeps the descriptor itself, and may close
+/// it at once.  As in Python the open file becomes non-blocking, for every process that shares it.
 class file_dispatcher : public dispatcher {
 public:
     using dispatcher::recv;

@@ -1,8 +1,9 @@
-// What the library does where a server in Python would end, spin or go deaf.  docs/differences.md marks
-// each entry of this kind "hardened"; channel_map::exact turns all of them off.
+// What the library does where a server in Python would end, spin (use a whole processor for nothing) or
+// go deaf (accept no connection any more).  docs/differences.md marks each entry of this kind "hardened";
+// channel_map::exact turns all of them off.
 //
 // Three means suffice.  A channel rests: it is not watched until the map's deadline, a tenth of a
-// second ahead.  A part of a channel's interest is masked until its cause has gone.  A wait that the
+// second ahead.  A part of a channel's interest is masked until its cause is gone.  A wait that the
 // system refuses is tried again after a pause.
 #include <asyncore/dispatcher.hpp>
 #include <asyncore/errors.hpp>
@@ -51,7 +52,8 @@ bool channel_map::may_log(fault what) noexcept {
 
 /// Logs "text: why".  Without memory for the line there is no line.
 void channel_map::report(fault what, const char* text, const char* why) noexcept {
-    if (!may_log(what)) return;
+    const bool is_allowed = may_log(what);
+    if (!is_allowed) return;
     try {
         log_info(std::string(text) + ": " + why);
     } catch (...) {
@@ -76,7 +78,8 @@ void channel_map::stop_reading(int fd) noexcept {
 
 // --- The turn.
 
-/// The map's deadline has come: asks what rested, what changed, and what is asked in every turn.
+/// The map's deadline has come: asks the channels that rest, the channels whose answers may have changed,
+/// and the channels that are asked in every turn.
 void turn::wake() {
     map_.deadline_ = channel_map::never;
     for (place at = 0; at < map_.entries_.size(); ++at) {
@@ -87,7 +90,7 @@ void turn::wake() {
     ask_and_tell();
 }
 
-/// What of `interest` is not masked.
+/// The part of `interest` that is not masked.  Out-of-band data is unmasked once none is reported.
 events turn::unmasked(place at, events interest) {
     auto& entry = map_.entries_[at];
     const bool rests = entry.masked == channel_map::everything;
@@ -102,7 +105,8 @@ void turn::settle_urgent(const event& each) {
     if (!platform::has_urgent(entry.fd)) return;
     platform::drop_urgent(entry.fd);
     if (!platform::has_urgent(entry.fd)) return;
-    entry.masked |= events::priority;  // it is among the other data: until it has been read past
+    // The byte lies among the other data (SO_OOBINLINE): masked until the channel has read past it.
+    entry.masked |= events::priority;
     ask(each.at);
 }
 
@@ -115,8 +119,8 @@ turn::progress turn::progress_of(const event& each) const {
     return {unread + layer->pending(), layer->received()};
 }
 
-/// Sleeps until something is reported or `limit` has passed.  At the map's deadline it asks the channels
-/// anew, and then the sleep goes on.
+/// Sleeps until the poller reports something or `limit` has passed.  At the map's deadline it calls
+/// wake(), and then the sleep goes on.
 void turn::sleep(platform::timeout limit) {
     while (map_.deadline_ != channel_map::never) {
         if (channel_map::clock::now() >= map_.deadline_) wake();
@@ -141,7 +145,8 @@ void turn::wait_on_poller(platform::timeout limit) {
             map_.failing_since_ = channel_map::never;
             return;
         } catch (const std::exception& why) {
-            const bool passes = !dynamic_cast<const std::logic_error*>(&why);  // no such mechanism
+            // A std::logic_error says that there is no such mechanism, and trying again does not help.
+            const bool passes = !dynamic_cast<const std::logic_error*>(&why);
             if (map_.exact || !passes) throw;
             memory_->reported.clear();
             limit = limit.after(recover(why));
@@ -151,7 +156,8 @@ void turn::wait_on_poller(platform::timeout limit) {
     }
 }
 
-/// Pauses after a failed wait, for as long as the waits have been failing: so the pauses double.
+/// Pauses after a failed wait.  A pause lasts as long as the waits have been failing, but 1 ms at least and
+/// 100 ms at most: so the pauses double.
 /// Returns: how long it paused.
 /// Throws: the exception being handled, if waits have failed for ten seconds.
 std::chrono::nanoseconds turn::recover(const std::exception& why) {
@@ -170,22 +176,25 @@ std::chrono::nanoseconds turn::recover(const std::exception& why) {
     return channel_map::clock::now() - now;
 }
 
-/// The poller did not take the entry.  This runs inside the catch block.  Differs: D26 - it is no
-/// error of the loop.
+/// The poller did not take the entry at `at`.  This runs inside the catch block.  Differs: D26 - the
+/// exception does not leave the loop.
 void turn::refused(place at, const std::exception& why) {
     auto& entry = map_.entries_[at];
     const auto* error = dynamic_cast<const std::system_error*>(&why);
     const bool out_of_range = dynamic_cast<const std::invalid_argument*>(&why) != nullptr;
     entry.told = events::none;
     map_.ask_once_.add(at);
-    const bool bad = error && error->code().value() == EBADF;
-    if (bad && (map_.exact || !platform::is_open(entry.fd))) {
+    const bool is_bad = error && error->code().value() == EBADF;
+    if (is_bad && (map_.exact || !platform::is_open(entry.fd))) {
         noted_.push_back({at, entry.serial, events::none, events::invalid});
-        return;
+        return;  // this turn calls handle_close()
     }
-    if (map_.exact && !error) throw;
-    if (!map_.exact) map_.rest(entry.fd);
-    if (map_.exact || out_of_range) return entry.value->handle_error();
+    if (map_.exact) {
+        if (!error) throw;  // Python: the ValueError of select.select(), which leaves the loop
+        return entry.value->handle_error();
+    }
+    map_.rest(entry.fd);
+    if (out_of_range) return entry.value->handle_error();
     map_.report(fault::watch, "a channel cannot be watched, and is tried again", why.what());
 }
 
@@ -210,7 +219,8 @@ std::nullopt_t dispatcher::no_connection_(int err) {
     const bool none_left = err == EMFILE || err == ENFILE;
     const bool dropped = none_left && platform::drop_connection(socket.fileno());
     if (!dropped) _map->rest(_fileno);
-    if (_map->may_log(none_left ? fault::descriptors : fault::accept))
+    const bool is_allowed = _map->may_log(none_left ? fault::descriptors : fault::accept);
+    if (is_allowed)
         log_info(dropped ? "no descriptors left, a connection was dropped"
                          : "accept: " + _strerror(err) + ", the listener rests",
                  "error");

@@ -7,7 +7,7 @@
 
 namespace asyncore {
 
-/// Names two members; it exists only if they are one and the same.
+/// Exists only if `mine` and `its` are one and the same member.
 template <auto mine, auto its>
 requires(mine == its) inline constexpr bool same_member = true;
 

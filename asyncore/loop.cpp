@@ -13,8 +13,8 @@ namespace {
 
 constexpr auto closing_events = events::hangup | events::error | events::invalid;
 
-/// Calls a method of the channel.  Its handle_error() gets what the method throws, except ExitNow and
-/// its kind.
+/// Calls a method of the channel.  If the method throws, calls handle_error() of the channel, except for
+/// ExitNow and its kind.
 void guarded(channel& obj, void (channel::*method)()) {
     const alive still_here(obj);
     try {
@@ -34,7 +34,8 @@ void _exception(channel& obj) { guarded(obj, &channel::handle_expt_event); }
 
 namespace {
 
-/// readwrite().  It asks `ended` before it takes a hang-up or an error for the end.
+/// What readwrite() does.  After the other hooks it calls `ended`, which says whether a hang-up or an
+/// error closes the channel now.
 template <class Ended>
 void readwrite_until(channel& obj, events flags, Ended ended) {
     const alive still_here(obj);
@@ -95,14 +96,16 @@ void select_turn(platform::timeout timeout, channel_map& map) {
             this_turn.serve(each, [](channel& obj) { guarded(obj, &channel::handle_close); });
 }
 
-/// readwrite().  Differs: D31 - a hang-up does not end a channel while its hooks read what came before.
+/// What poll2() does for a ready channel.  Differs: D31 - a hang-up does not close a channel while its
+/// hooks read what came before.
 void read_to_the_end(channel& obj, const turn::event& each, const turn& this_turn) {
     const bool may_lose = any(each.found & events::read) && any(each.found & closing_events);
     const auto before = may_lose ? this_turn.progress_of(each) : turn::progress();
     readwrite_until(obj, each.found, [&] {
         if (before.unread == 0 || !this_turn.stands(each)) return true;
         const auto now = this_turn.progress_of(each);
-        return now.unread >= before.unread && now.received == before.received;
+        const bool has_read = now.unread < before.unread || now.received != before.received;
+        return !has_read;
     });
 }
 
@@ -119,7 +122,7 @@ void poll_turn(platform::timeout timeout, channel_map& map) {
 }
 
 /// The caller may have edited any channel by hand, so all channels are asked.  If the caller closed
-/// the last channel, no turn follows that would let go of it, so sweep() does.
+/// the last channel, no turn follows that would destroy it, so sweep() does.
 channel_map& begin_turns(channel_map* map) {
     auto& channels = map_or_default(map);
     channels.sweep();

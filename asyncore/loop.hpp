@@ -24,19 +24,19 @@ void readwrite(channel& obj, platform::events flags);
 
 /// One turn, delivered as Python's select() loop does: read() for each readable channel, then
 /// write() for each writable channel, then _exception() for each channel with out-of-band data.
-/// `timeout` is in seconds, a std::chrono duration, or std::nullopt; it is how long to wait when
-/// nothing is ready.  With an empty map it returns at once.
+/// `timeout` is how long to wait when nothing is ready: a number of seconds, a std::chrono duration, or
+/// std::nullopt for no limit.  With an empty map, poll() returns at once.
 void poll(platform::timeout timeout = 0.0, channel_map* map = nullptr);
 
-/// One turn, delivered as poll() would: readwrite() for one channel after the other.
+/// One turn, delivered as Python's poll2() does: readwrite() for one ready channel after the other.
 void poll2(platform::timeout timeout = 0.0, channel_map* map = nullptr);
-/// The same.
+/// The same as poll2().
 inline void poll3(platform::timeout timeout = 0.0, channel_map* map = nullptr) {
     poll2(timeout, map);
 }
 
-/// Takes turns until the map is empty, or `count` turns.  `use_poll` picks the delivery: poll2()
-/// in place of poll().  Differs: D25 - it does not pick the mechanism, which is the map's.
+/// Takes turns until the map is empty, or until `count` turns were taken.  `use_poll` picks the delivery:
+/// poll2() in place of poll().  Differs: D25 - it does not pick the mechanism, which is the map's.
 ///
 /// May be called again from a hook.
 /// Throws: what leaves a hook (ExitNow), handle_error() or a predicate; the map stays usable.
@@ -60,8 +60,8 @@ void loop(platform::timeout, bool, channel_map&, ...) = delete;  // loop({.map =
 /// except EBADF, or any error with `ignore_all`.  ExitNow always leaves.
 void close_all(channel_map* map = nullptr, bool ignore_all = false);
 
-/// While one of these lives, a SIGINT makes the loop on `map` throw KeyboardInterrupt instead of
-/// killing the process.  Differs: D23 - Python has that built in.
+/// While an interrupt_on_sigint exists, a SIGINT makes the loop on `map` throw KeyboardInterrupt instead
+/// of ending the process.  Differs: D23 - Python has that built in.
 class interrupt_on_sigint {
 public:
     explicit interrupt_on_sigint(channel_map* map = nullptr);
@@ -71,7 +71,7 @@ public:
 
 private:
     channel_map& map_;
-    const bool outer_;  // whether the map already watched SIGINT; then it still does at the end
+    const bool outer_;  // whether the map already watched SIGINT; then it watches on at the end
 };
 
 }  // namespace asyncore

@@ -12,7 +12,8 @@ namespace asyncore {
 /// An entry's place in the order of a map: an index.
 using place = std::uint32_t;
 
-/// A set of places: a bit for each.  A visit costs what lies between the lowest and the highest.
+/// A set of places, with a bit for each place.  A visit looks at the bits between the lowest place and the
+/// highest.
 class place_set {
 public:
     bool empty() const noexcept { return low_ >= high_; }
@@ -43,8 +44,8 @@ public:
             for (auto bits = words_[word]; bits != 0; bits &= bits - 1)
                 visit(static_cast<place>(word * 64) + static_cast<place>(std::countr_zero(bits)));
     }
-    /// Takes each place below `end` out, the lowest first, and calls `visit` with it.  A place that
-    /// is added meanwhile is visited too if it is higher than the last, else it stays.
+    /// Takes each place below `end` out, the lowest first, and calls `visit` with it.  A place that a
+    /// visit adds is visited too if it is higher than the place of that visit; else it stays in the set.
     template <class Visit>
     void take_each(place end, Visit visit) {
         for (auto at = next(0); at < end; at = next(at + 1)) {
@@ -69,7 +70,7 @@ private:
     static std::uint64_t bit(place at) noexcept { return std::uint64_t{1} << at % 64; }
 
     std::vector<std::uint64_t> words_;
-    std::size_t low_ = SIZE_MAX, high_ = 0;  // the words outside of these are 0
+    std::size_t low_ = SIZE_MAX, high_ = 0;  // all words before low_, and from high_ on, are 0
 };
 
 }  // namespace asyncore

@@ -1,5 +1,5 @@
 // Containers that a thread keeps for the next use, so that an idle channel holds no memory and a
-// busy one does not allocate.
+// busy channel does not allocate.
 #pragma once
 
 #include <asyncore/platform/thread_exit.hpp>
@@ -15,7 +15,7 @@ namespace asyncore {
 template <class Container, std::size_t largest = 65536>
 class spares {
 public:
-    /// A spare container as it was given, or a new one.
+    /// A spare container, in the state in which it was given, or a new container.
     static std::unique_ptr<Container> take() {
         if (count == 0) return std::make_unique<Container>();
         return std::unique_ptr<Container>(kept[--count]);
@@ -32,7 +32,9 @@ public:
 private:
     /// Begins to keep containers, unless the thread ends or has no memory for the list.
     [[gnu::noinline]] static void give_first(std::unique_ptr<Container> used) noexcept {
-        if (state == closed || !platform::call_at_thread_exit(at_exit)) return;
+        if (state == closed) return;
+        const bool is_called = platform::call_at_thread_exit(at_exit);
+        if (!is_called) return;
         state = open;
         give(std::move(used));
     }

@@ -53,11 +53,12 @@ struct spawn_memory {
         if constexpr (is_aligned_more) ::operator delete(memory, std::align_val_t(alignof(T)));
         else ::operator delete(memory);
     }
-    /// Where the channel of the T is that is made in `memory`.
+    /// The address of the class channel inside a T that is made in `memory`.
     static channel* channel_in(void* memory) noexcept { return static_cast<T*>(memory); }
 };
 
-/// A failed_channel in the memory of a T.
+/// A failed_channel in the memory of a T.  It lies where the class channel of the T lay, and its
+/// operator delete computes from that where the memory begins.
 template <class T>
 class failed final : public failed_channel {
 public:
@@ -104,7 +105,7 @@ requires std::derived_from<std::remove_cvref_t<T>, channel>
 void spawn(T&&) = delete;  // spawn<T>(what the constructor takes)
 
 /// Makes a channel that is owned by the maps that hold it.  Python: Handler(sock), the result
-/// dropped.  The channel has its pointer while it is constructed: see self().
+/// dropped.  The channel's shared_ptr exists while the constructor runs: see self().
 ///
 /// A class that overrides neither predicate keeps the promise of asked_every_turn_, so its channels
 /// need not be asked on every turn.
@@ -132,8 +133,8 @@ spawn(Arguments&&... arguments) {
     return {scope.self(), made};
 }
 
-/// The pointer to a channel that spawn() made, in the channel's own type; in its constructor, too.
-/// Python: self, where it is given away.
+/// The shared_ptr to a channel that spawn() made, in the channel's own type.  The constructor of the
+/// channel may call it, too.  Python: self, where it is given away.
 ///
 /// Throws: std::logic_error if spawn() did not make the channel.
 template <std::derived_from<channel> T>

@@ -25,14 +25,17 @@ void channel::become_spawned_(const std::shared_ptr<channel>& self) noexcept {
 }
 
 void channel::release::operator()(channel* last) const noexcept {
-    if (last->life_ == life::constructing) return;  // there was no memory for its shared_ptr
-    if (last->is_released_) return;  // for the second time: it got a new shared_ptr in between
+    // There was no memory for the shared_ptr, so the constructor of the channel throws.
+    if (last->life_ == life::constructing) return;
+    // The channel is in a list already: it got a new shared_ptr there, and that has ended too.
+    if (last->is_released_) return;
     last->is_released_ = true;
-    if (last->home_ && last->home_->take(*last)) return;
-    released::add(*last);
+    const bool is_taken = last->home_ && last->home_->take(*last);
+    if (!is_taken) released::add(*last);
 }
 
-/// Its shared_ptr, which is a new one if the channel is released.  Null if spawn() did not make it.
+/// The shared_ptr to this channel.  A released channel gets a new one.  Null if spawn() did not make the
+/// channel.
 std::shared_ptr<channel> channel::spawned_self_() {
     auto self = self_.lock();
     if (self || !is_released_) return self;
@@ -54,7 +57,7 @@ std::shared_ptr<channel> channel_holder::owner_of(channel& value) {
 
 // --- Released channels.
 
-// Plain data: it needs no check for whether it is initialised.
+// Plain data, so that no access has to check whether it is initialised.
 constinit thread_local channel* released::first_ = nullptr;
 constinit thread_local channel* released::last_ = nullptr;
 constinit thread_local unsigned released::turns_ = 0;
@@ -62,7 +65,7 @@ constinit thread_local unsigned released::turns_ = 0;
 void released::add(channel& last) noexcept {
     static thread_local constinit platform::thread_exit_call at_thread_exit{destroy_at_exit};
     static thread_local constinit bool is_called = false;
-    // The main thread ends with the process.
+    // For the main thread, which ends with the process.
     static const struct process_exit {
         ~process_exit() { destroy_at_exit(); }
     } at_exit;
@@ -73,7 +76,7 @@ void released::add(channel& last) noexcept {
     last_ = &last;
 }
 
-/// The destructors are the user's: they may release more, or run a loop.
+/// The destructors are the user's: they may release more channels, or run a loop.
 void released::destroy() noexcept {
     while (turns_ == 0 && first_) {
         auto* const oldest = first_;
@@ -110,7 +113,8 @@ void released_elsewhere::collect_and_leave(channel* newest) noexcept {
 
 // --- Constructors.
 
-// Not in the header: the compiler would guess that each channel of the loop is of this class.
+// The methods are not in the header, since the compiler would then guess that the loop's channels are
+// most often of this class.
 failed_channel::failed_channel(const std::shared_ptr<channel>& self) noexcept {
     become_spawned_(self);
 }

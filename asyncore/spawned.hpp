@@ -1,6 +1,6 @@
-// How long a channel lives that spawn() made.  Where its last shared_ptr ends, the channel may be inside
-// one of its own hooks, or the thread may be another than its map's.  So it is only *released* there.
-// The thread of its map destroys it between two turns.
+// How long a channel lives that spawn() made.  When the last shared_ptr to the channel ends, one of the
+// channel's own hooks may be running, and the thread may be another than the thread of its map.  So the
+// channel is only *released* then.  The thread of its map destroys the channel between two turns.
 #pragma once
 
 #include <asyncore/channel.hpp>
@@ -13,22 +13,23 @@
 
 namespace asyncore {
 
-/// What the calling thread has to destroy.
+/// The released channels that the calling thread has to destroy.
 class released {
 public:
-    /// A turn begins and ends in this thread.  The end of the outermost turn destroys.
+    /// A turn begins and ends in this thread.  The end of the outermost turn destroys the channels.
     static void begin_turn() noexcept { ++turns_; }
     static void end_turn() noexcept {
         --turns_;
         if (first_) destroy();
     }
-    /// While it exists, no channel is destroyed, and its end destroys none.
+    /// While a hold exists, no channel is destroyed.  The end of the hold destroys no channel, either.
     struct hold {
         hold() noexcept { ++turns_; }
         ~hold() { --turns_; }
     };
     /// Destroys the channels, unless a turn is under way.
     static void destroy() noexcept;
+    /// Adds a channel whose last shared_ptr has ended.
     static void add(channel& last) noexcept;
 
 private:
@@ -47,11 +48,11 @@ public:
     /// Takes a channel that the calling thread released.
     /// Returns: false if the calling thread is to destroy it.
     bool take(channel& last) noexcept;
-    /// Moves the channels to those that the calling thread has to destroy.
+    /// Moves the channels to the list of the calling thread, which has to destroy them.
     void collect() noexcept {
         if (newest_ != nullptr) collect_and_leave(nullptr);
     }
-    /// The map is destroyed.  Like collect(), and take() takes nothing any more.
+    /// For a map that is destroyed: does what collect() does, and from now on take() takes no channel.
     void close() noexcept { collect_and_leave(closed()); }
 
 private:
@@ -60,10 +61,11 @@ private:
     channel* closed() noexcept { return reinterpret_cast<channel*>(this); }
 
     std::atomic<std::thread::id> thread_{};   // no thread until the map's first loop
-    std::atomic<channel*> newest_ = nullptr;  // a list, from the last release to the first
+    std::atomic<channel*> newest_ = nullptr;  // a list, which begins with the last release
 };
 
-/// A constructor that spawn() runs: the channel that is made at `where` gets its shared_ptr.
+/// Exists while spawn() runs a constructor.  The channel that is made at `where` gets its shared_ptr
+/// from it.
 class spawning {
 public:
     explicit spawning(const channel* where) noexcept
@@ -76,8 +78,9 @@ public:
     const std::shared_ptr<channel>& self() const noexcept { return self_; }
     /// The constructor has returned: the maps that borrow the channel own it from now on.
     void succeed();
-    /// The constructor has thrown, and a failed_channel has taken the place of the channel.  Throws
-    /// the exception being handled, or names it in another if a pointer to the channel escaped.
+    /// The constructor has thrown, and a failed_channel has taken the place of the channel.  Throws the
+    /// exception being handled.  If the constructor gave a shared_ptr to the channel away, throws a
+    /// std::logic_error instead, with that exception nested.
     [[noreturn]] void fail(const std::type_info& type) const;
 
 private:

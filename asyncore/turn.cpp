@@ -1,3 +1,5 @@
+// The steps of a turn.  What a deadline or a fault adds to them is in hardening.cpp.
+//
 // A predicate is the user's: it may edit the map, and run a turn of its own.  So nothing here keeps
 // a reference to an entry across a call of a predicate.
 #include <asyncore/turn.hpp>
@@ -17,7 +19,7 @@ using platform::events;
 
 turn::~turn() {
     memory_->ready.clear();
-    memory_->order.clear();  // for a wait that threw
+    memory_->order.clear();  // it is not empty if wait() threw
     memories::give(std::move(memory_));
     --map_.turns_;
     map_.released_elsewhere_->collect();
@@ -28,7 +30,8 @@ turn::~turn() {
 // --- Ask and tell.
 
 void turn::ask_and_tell() {
-    if (map_.exact) map_.poller();  // if it cannot be made, that is no error of a channel
+    // Made here, a poller that cannot be made leaves the loop, and is not the error of one channel.
+    if (map_.exact) map_.poller();
     ask_changed();
     map_.ask_always_.each([this](place at) {
         if (map_.entries_[at].value) ask(at);
@@ -72,8 +75,9 @@ void turn::ask(place at) {
     auto interest = events::none;
     if (readable) interest |= events::read;
     if (writable && !asked.accepting) interest |= events::write;
-    // CPython's select() also watches a listener that is only writable for out-of-band data, which
-    // it never has; poll(2) and epoll(7) would report its hang-up then, unasked and for ever.
+    // As in CPython's poll(), a channel that is only writable is watched for out-of-band data too.  But
+    // a listener is not: it never has such data, and poll(2) and epoll(7) would report its hang-up,
+    // unasked and for ever.
     if (readable || (any(interest) && how_ == delivery::select)) interest |= events::priority;
     if (any(entries[at].masked)) interest = unmasked(at, interest);
     auto& entry = map_.entries_[at];
@@ -82,7 +86,7 @@ void turn::ask(place at) {
     if (interest != entry.told) tell(at, interest);
 }
 
-/// What a stream needs of its descriptor, so that the channel can do what it wants.
+/// What the descriptor of a stream must be ready for, so that the channel can do what it wants.
 [[gnu::noinline]] events turn::through(platform::stream& layer, place at) {
     const auto& entry = map_.entries_[at];
     auto needed = entry.wanted & events::priority;
@@ -95,7 +99,8 @@ void turn::ask(place at) {
     return needed | layer.recv_needs();
 }
 
-/// What a channel can do, whose stream needs something else of its descriptor than what it does with it.
+/// What a channel can do whose descriptor is ready for `found`.  With a stream the two may differ: a TLS
+/// session may have to write before it can read.
 [[gnu::noinline]] events turn::heard_through(place at, events found) {
     auto* const layer = map_.entries_[at].value->stream_();
     if (!layer) return found;
@@ -106,6 +111,8 @@ void turn::ask(place at) {
     return heard;
 }
 
+/// Tells the poller a new interest.  An interest of `none` takes the descriptor out of the poller's set:
+/// epoll and poll report a hang-up even for a descriptor that is watched for nothing, on every wait.
 void turn::tell(place at, events interest) {
     auto& entry = map_.entries_[at];
     if (entry.fd < 0) throw platform::not_a_descriptor("a channel in the map has no descriptor");
@@ -192,6 +199,7 @@ void turn::sort_reported() {
 
 // --- Serve.
 
+/// A hook of the channel has run, so its answers may have changed.
 void turn::ask_again(const event& each) {
     if (!stands(each) || map_.ask_always_.contains(each.at)) return;
     if (promises(each.at)) ask(each.at);

@@ -26,19 +26,21 @@ public:
     turn(channel_map& map, delivery how) : map_(map), how_(how) {
         released::begin_turn();
         ++map_.turns_;
-        map_.served_ = channel_map::no_descriptor;  // a turn around this one has noted its channel
+        // In a nested turn, the channel whose hook runs the turn is asked too if it reports a change.
+        map_.served_ = channel_map::no_descriptor;
     }
     ~turn();
     turn(const turn&) = delete;
     turn& operator=(const turn&) = delete;
 
     /// Asks the channels readable() and writable(), and tells the poller each new answer.
-    /// Throws: what a predicate throws.  In an exact map also what the poller throws when it cannot be
-    ///         made; else wait() tries that again.
+    /// Throws: what a predicate throws.  In an exact map also the error if the poller cannot be made; in
+    ///         another map, wait() tries again to make the poller.
     void ask_and_tell();
 
-    /// Sleeps in the poller until something is ready or `limit` has passed.  Differs: D18 - without
-    /// a limit it sleeps even where no channel wants anything.
+    /// Sleeps in the poller until something is ready or `limit` has passed.  At the map's deadline it
+    /// wakes, asks channels anew, and sleeps again.  Differs: D18 - without a limit it sleeps even if no
+    /// channel wants anything.
     /// Throws: KeyboardInterrupt after a SIGINT, what poller::wait() throws, and at the map's deadline what
     ///         ask_and_tell() throws.
     void wait(platform::timeout limit);
@@ -64,7 +66,7 @@ public:
         ask_again(each);
     }
 
-    /// Whether the channel of the event is in the map still.
+    /// Whether the channel of the event is still in the map, and in the same entry.
     bool stands(const event& each) const noexcept {
         return map_.entries_[each.at].serial == each.serial;
     }
@@ -75,19 +77,20 @@ public:
         std::size_t unread = 0;    // bytes that wait to be read
         std::size_t received = 0;  // bytes that came through the stream of the channel
     };
-    /// How far the channel of the event has read.  Nothing if it left the map, or if the map is exact.
+    /// How far the channel of the event has read.  Zeros if the channel left the map, or if the map is
+    /// exact.
     progress progress_of(const event& each) const;
 
 private:
-    /// Memory of finished turns, which the next turn uses again.
+    /// What a turn fills with events.  A finished turn gives it to the spares, for the next turn.
     struct memory {
         using value_type = event;
-        std::vector<platform::ready> reported;  // by the poller
-        place_set order;                        // sorts what was reported by place
-        std::vector<event> ready;               // the same in the order of the map
+        std::vector<platform::ready> reported;  // by the poller, in no particular order
+        place_set order;                        // the places of what was reported: sorts it
+        std::vector<event> ready;               // what was reported, in the order of the map
         std::size_t capacity() const noexcept { return ready.capacity(); }
     };
-    using memories = spares<memory, SIZE_MAX - 32>;
+    using memories = spares<memory, SIZE_MAX - 32>;  // of any size
 
     bool promises(place at) const;
     void ask_changed();
@@ -108,7 +111,7 @@ private:
 
     channel_map& map_;
     const delivery how_;
-    bool has_waited_ = false;  // this turn serves what the wait found
+    bool has_waited_ = false;  // the wait is over, and this turn serves what it found
     std::unique_ptr<memory> memory_ = memories::take();
     std::vector<event> noted_;  // what is known before the wait: closed descriptors, pending bytes
 };

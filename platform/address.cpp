@@ -17,7 +17,7 @@ namespace asyncore::platform {
 
 namespace {
 
-/// A path as Python shows it.  There an abstract name is bytes.
+/// A path as Python shows it.  Python shows an abstract name as bytes.
 std::string path_repr(std::string_view path) {
     return path.starts_with('\0') ? bytes_repr(path) : str_repr(path);
 }

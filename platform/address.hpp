@@ -42,7 +42,7 @@ public:
     address(address&& other) noexcept = default;
     address& operator=(address other) noexcept;
 
-    /// Whether it is an address at all.  Python: addr is not None.
+    /// False for address() only.  Python: addr is not None.
     explicit operator bool() const noexcept { return kind_ != kind::none; }
 
     std::string host() const;  // empty for a Unix socket
@@ -55,8 +55,8 @@ public:
     /// What dispatcher::repr() shows: Python's repr() of the address, but "host:port" for a pair.
     std::string repr() const;
 
-    /// AF_INET or AF_INET6 if the host is a number, AF_UNIX for a path.  AF_UNSPEC for a name that is to
-    /// be looked up, and for none.
+    /// AF_INET or AF_INET6 if the host is a number, AF_UNIX for a path.  AF_UNSPEC for a name that must be
+    /// looked up, and for address().
     int family() const;
 
     friend bool operator==(const address& a, const address& b) { return a.repr() == b.repr(); }
@@ -90,8 +90,8 @@ private:
     kind kind_ = kind::none;
 };
 
-/// All addresses of a host, in the order of the system's preference.  Each of them has a number for its
-/// host, so that no other call looks it up and blocks.  Python: socket.getaddrinfo().
+/// All addresses of a host, in the order of the system's preference.  The host of each address is a
+/// number, so that no later call looks a name up and blocks.  Python: socket.getaddrinfo().
 /// Throws: as address::resolve().
 std::vector<address> getaddrinfo(const std::string& host, std::uint16_t port,
                                  int family = AF_UNSPEC, int type = SOCK_STREAM);

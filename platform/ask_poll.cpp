@@ -6,8 +6,9 @@ namespace {
 
 /// What a descriptor that is watched for `what` is ready for.
 ///
-/// poll(2) is asked about reading and about writing separately: macOS reports POLLHUP when the one
-/// side has ended that it was asked about, other systems when both have.  Asked so, all agree.
+/// poll(2) is asked about reading and about writing in two entries.  On macOS an entry reports POLLHUP
+/// if the side that it asks about has ended; on other systems, if both sides have ended.  So what both
+/// entries report is a hang-up on every system.
 events ask_both_sides(int fd, events what) {
     const auto reading = what & (events::read | events::priority);
     const auto writing = what & events::write;
@@ -17,7 +18,8 @@ events ask_both_sides(int fd, events what) {
     const auto out = static_cast<events>(sides[1].revents);
 
     auto answer = in & reading;
-    if (any(out & (events::write | events::hangup))) answer |= writing;  // a hang-up may hide room
+    // POLLHUP takes the place of POLLOUT, and select(2) says "writable" for both.
+    if (any(out & (events::write | events::hangup))) answer |= writing;
     answer |= in & out & events::hangup;
     answer |= (in | out) & (events::error | events::invalid);
     return answer;

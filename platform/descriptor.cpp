@@ -29,7 +29,7 @@ std::size_t unread_bytes(int fd) noexcept {
 
 bool is_socket(int fd) noexcept { return option_of(fd, SO_TYPE) >= 0; }
 
-/// It is asked twice: a listener is not given up for one failure of the question.
+/// Asks twice, so that one getsockopt(2) that fails does not make the library give up a listener.
 bool is_listener(int fd) noexcept {
     return option_of(fd, SO_ACCEPTCONN) == 1 || option_of(fd, SO_ACCEPTCONN) == 1;
 }

@@ -8,23 +8,24 @@ namespace asyncore::platform {
 
 bool is_open(int fd) noexcept;
 
-/// How many bytes can be read at once.  0 if there are none, or if the descriptor cannot say.
+/// How many bytes can be read at once.  0 also if the system cannot say.
 std::size_t unread_bytes(int fd) noexcept;
 
 bool is_socket(int fd) noexcept;
 
-/// Whether it is a socket that listens.
+/// Whether `fd` is a socket that listens.
 bool is_listener(int fd) noexcept;
 
-/// Whether it is a socket of datagrams.
+/// Whether `fd` is a socket of datagrams.
 bool is_datagram(int fd) noexcept;
 
-/// Whether it is a socket that is connected.
+/// Whether `fd` is a socket that is connected.
 bool has_peer(int fd) noexcept;
-/// Whether it is a socket of a stream that has no peer.
+
+/// Whether `fd` is a socket, not of datagrams, that is not connected.
 bool is_unconnected(int fd) noexcept;
 
-/// Whether out-of-band data is reported.
+/// Whether poll(2) reports out-of-band data.
 bool has_urgent(int fd) noexcept;
 
 /// Receives the out-of-band byte, and drops it.  Does nothing for a socket with SO_OOBINLINE, which

@@ -9,7 +9,7 @@ void reserve_descriptor() noexcept;
 
 /// Accepts a connection that waits on `listener` with the reserved descriptor, and closes it.
 /// Thread-safe.
-/// Returns: false if there was no descriptor in reserve: then it did nothing.
+/// Returns: false if there was no descriptor in reserve.  Then nothing was accepted.
 bool drop_connection(int listener) noexcept;
 
 }  // namespace asyncore::platform

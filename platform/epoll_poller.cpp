@@ -8,7 +8,8 @@
 //   other.
 // - If a duplicate keeps the file open, the closed descriptor stays in the set, can no longer be
 //   removed, and reports on every wait.  We call it a ghost.  Each registration carries a serial
-//   number of ours, so a ghost is known by its old number; only a new set is free of it.
+//   number of ours, so a ghost is known by its old serial number.  The poller gets rid of a ghost only
+//   by moving to a new set.
 // - Regular files are refused with EPERM; select(2) and poll(2) say that they are always ready.
 #include <asyncore/platform/descriptor.hpp>
 #include <asyncore/platform/error.hpp>
@@ -70,21 +71,21 @@ protected:
         found.insert(found.end(), always_.begin(), always_.end());
         if (!ghosts) return true;
         const bool left = leave_ghosts();
-        if (left || !found.empty())
-            return !found.empty();  // where only ghosts reported, it goes on
-        // Without a pause this thread would spin: the ghosts report until they are left.
+        if (!found.empty()) return true;
+        if (left) return false;  // only ghosts reported: wait() waits on
+        // The ghosts report on every wait, so without a pause this thread would spin.
         std::this_thread::sleep_for(std::chrono::milliseconds(20));
         return true;
     }
 
 private:
     struct registration {
-        events interest = events::none;  // none: it is not registered
+        events interest = events::none;  // none: the descriptor is not registered
         std::uint32_t serial = 0;
     };
 
-    /// Throws the error of a wait.  If the program closed the set by its number, another file may
-    /// have the number by now: then this object does not close it.
+    /// Throws the error of a wait.  The program may have closed the set by its number, and another file
+    /// may have that number by now.  Then this object must not close the number.
     [[noreturn]] void fail(int error) {
         struct stat file {};
         const bool is_set = ::fstat(kernel_.get(), &file) == 0 && (file.st_mode & S_IFMT) == 0;
@@ -100,10 +101,12 @@ private:
         return ::epoll_ctl(kernel_.get(), operation, fd, &event) == 0 ? 0 : errno;
     }
 
+    /// If another file has the number `fd` by now, gives `wanted` a new serial number.
+    /// Returns: 0 or an errno.
     int add_or_modify(int fd, bool known, registration& wanted) {
         const int error = control(known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, wanted);
         if (error != ENOENT && error != EEXIST) return error;
-        if (known) wanted.serial = ++last_serial_;  // the number belongs to another file by now
+        if (known) wanted.serial = ++last_serial_;
         return control(known ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, wanted);
     }
 
@@ -115,7 +118,8 @@ private:
     void forget(int fd) {
         auto& gone = registered_[static_cast<std::size_t>(fd)];
         if (gone.interest == events::none) return;
-        control(EPOLL_CTL_DEL, fd, {});  // an error means that it is closed: gone, or a ghost
+        // An error means that the descriptor is closed: its registration is gone, or a ghost.
+        control(EPOLL_CTL_DEL, fd, {});
         gone = {};
         --count_;
     }
@@ -135,7 +139,7 @@ private:
     }
 
     /// Moves to a new set, which a closed descriptor cannot enter.
-    /// Returns: false if the system had no room for a new set: then the old one stays.
+    /// Returns: false if the system had no room for a new set.  Then the old set stays.
     bool leave_ghosts() {
         unique_fd made(::epoll_create1(EPOLL_CLOEXEC));
         if (made.get() < 0) return false;

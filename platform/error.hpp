@@ -22,7 +22,7 @@ inline std::system_error os_error(int error, const std::string& what) {
 /// Whether the error says that the call would have had to wait.
 inline bool would_block(int error) { return error == EWOULDBLOCK || error == EAGAIN; }
 
-/// A channel stands in the map under -1, which is no descriptor that a poller can watch.  That happens
+/// Thrown by a turn when a channel stands in the map under -1 and wants to be watched.  That happens
 /// after del_channel() and then add_channel().
 ///
 /// Python: the TypeError that select.select() and poll.register() raise for None.

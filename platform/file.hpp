@@ -5,7 +5,7 @@
 
 namespace asyncore::platform {
 
-// A signal interrupts neither of these.  Differs: D22 - write_file() never raises SIGPIPE.
+// Both repeat their system call after a signal.  Differs: D22 - write_file() never raises SIGPIPE.
 transfer read_file(int fd, std::span<char> buffer);
 transfer write_file(int fd, std::string_view data);
 

@@ -1,5 +1,6 @@
-// A page that the kernel wipes in a child process tells of every fork.  A handler of
-// pthread_atfork(3) does not: _Fork(3) and clone(2) call none.
+// How a process learns that it is the child of a fork: the kernel wipes one page of memory in each
+// child, and with it a mark.  A handler of pthread_atfork(3) would miss some forks, since _Fork(3) and
+// clone(2) call no handlers.
 #include <asyncore/platform/poller.hpp>
 
 #include <atomic>

@@ -15,9 +15,9 @@ namespace asyncore::platform {
 
 namespace {
 
-int ends[2] = {-1, -1};
-struct sigaction before;
-unsigned catchers = 0;
+int ends[2] = {-1, -1};   // of the pipe: the loop reads the first, the handler writes to the second
+struct sigaction before;  // what SIGINT did before the first catch_sigint()
+unsigned catchers = 0;    // how many release_sigint() are still to come
 
 extern "C" void write_a_byte(int) {
     const int error = errno;
@@ -32,8 +32,8 @@ void set_flags() {
     }
 }
 
-/// A child of fork(2) replaces the pipe by one of its own: the parent reads from the old pipe, and
-/// would hear of the child's SIGINT.
+/// A child of fork(2) replaces the pipe by a pipe of its own.  The parent reads from the old pipe, and
+/// would notice a SIGINT of the child.
 void renew_pipe() {
     int made[2];
     if (::pipe(made) < 0) return;

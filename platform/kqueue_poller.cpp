@@ -5,17 +5,17 @@
 //   reports of one descriptor must be joined.
 // - EV_EOF on the read filter means that the peer will send no more.  poll(2) reports that as POLLIN
 //   alone, or as POLLHUP if our own side is shut down too; so poll(2) is asked which it is.
-// - macOS reports EV_EOF on the filter of out-of-band data as well, on every wait.  A channel that
-//   does not read must not hear of it.
+// - macOS reports EV_EOF on the filter of out-of-band data as well, on every wait.  It must not be
+//   reported to a channel that does not read.
 // - A closed descriptor leaves the set in silence; removing it then fails with ENOENT or EBADF.
 //   So a filter is added again whenever it is wanted, though we believe that it is there.
 // - A file is readable only before its end, and has no write filter.  Some devices have no filters
 //   at all, or, on macOS, only with a low water mark.  A pipe whose reader is gone refuses the write
 //   filter with EPIPE.  Only sockets have out-of-band data.  select(2) and poll(2) say that files
 //   and such devices are always ready.
-// - FreeBSD has no filter for out-of-band data: there it goes unnoticed.
-// - A child of fork(2) does not get the queue: in the child its number is free, and soon belongs to
-//   another file.
+// - FreeBSD has no filter for out-of-band data: there nothing reports such data.
+// - A child of fork(2) does not get the queue: in the child the number of the queue is free, and soon
+//   belongs to another file.
 #include <asyncore/platform/ask_poll.hpp>
 #include <asyncore/platform/error.hpp>
 #include <asyncore/platform/pollers.hpp>
@@ -75,7 +75,7 @@ struct changes {
     }
 };
 
-/// What leads from the filters for `before` to the filters for `interest`.
+/// The changes that turn the filters for `before` into the filters for `interest`.
 changes changes_for(int fd, events before, events interest, [[maybe_unused]] bool device) {
     changes all;
     all.put(fd, EVFILT_READ, before, interest);
@@ -105,7 +105,8 @@ public:
     }
 
     ~kqueue_poller() override {
-        if (forks_ != fork_count()) static_cast<void>(kernel_.release());  // it is the parent's
+        // In a child the number of the queue is free, or belongs to another file.
+        if (forks_ != fork_count()) static_cast<void>(kernel_.release());
     }
 
     void watch(int fd, events interest) override {
@@ -175,8 +176,8 @@ private:
             sync(fd, events::read | events::write | events::priority, events::none, false);
             throw os_error(error, "kevent");
         }
-        if (what == events::priority) return;        // the descriptor never has any
-        if (error == EPIPE) what |= events::hangup;  // or an error: poll(2) will be asked
+        if (what == events::priority) return;        // such a descriptor has no out-of-band data
+        if (error == EPIPE) what |= events::hangup;  // wait_once() asks poll(2) which event it is
         always_.push_back({fd, what});
     }
 
@@ -196,7 +197,7 @@ private:
     }
 
     unique_fd kernel_;
-    unsigned forks_;                  // fork_count() when it was made
+    unsigned forks_;                  // fork_count() when the queue was made
     std::vector<events> registered_;  // by descriptor
     std::size_t count_ = 0;           // how many descriptors are registered
     std::vector<ready> always_;       // descriptors without a filter: they are always ready

@@ -1,5 +1,5 @@
-// poll(2).  The kernel gets the whole list at each wait.  The list is kept between waits, so only
-// changes cost.
+// poll(2).  The kernel gets the whole list at each wait.  The poller keeps the list between waits, and
+// edits it only where an interest changes.
 //
 // Hazards:
 // - The kernel walks the list from end to end, so the cost of a wait grows with the number of

@@ -62,8 +62,8 @@ void poller::wait(timeout limit, std::vector<ready>& found) {
     for (int again = 1; !over; ++again) {
         const auto before = clock::now();
         over = wait_once(is_finite ? limit.after(before - start) : limit, found);
-        // A system that says at once, and again and again, that a signal came would have this thread
-        // spin.
+        // If the system says again and again, and without waiting, that a signal came, this thread
+        // would spin.  So it pauses.
         const bool at_once = clock::now() - before < std::chrono::microseconds(100);
         if (!over && at_once && again > 20)
             std::this_thread::sleep_for(std::chrono::milliseconds(20));

@@ -16,6 +16,7 @@
 
 namespace asyncore::platform {
 
+/// A descriptor that is ready, and what it is ready for.
 struct ready {
     int fd;
     events what;
@@ -42,17 +43,19 @@ public:
     /// Throws: std::system_error for any failure but EINTR.
     void wait(timeout limit, std::vector<ready>& found);
 
-    /// A descriptor of its own, or -1 if it has none.
+    /// The descriptor of the poller itself, or -1 if the mechanism needs none.
     virtual int fileno() const noexcept { return -1; }
 
-    /// The highest descriptor that it can watch.
+    /// The highest descriptor that this poller can watch.
     virtual int highest() const noexcept { return INT_MAX; }
 
     /// "select", "poll", "epoll" or "kqueue".
     virtual std::string_view name() const noexcept = 0;
 
 protected:
-    /// As wait(), but returns false when a signal arrived first.
+    /// Waits once, for `limit` at most, and adds to `found`, which is empty.
+    /// Returns: false if wait() is to wait on: a signal ended this wait, or no descriptor that was
+    ///          reported turned out to be ready.
     virtual bool wait_once(timeout limit, std::vector<ready>& found) = 0;
 };
 
@@ -64,8 +67,8 @@ const std::vector<std::string_view>& poller_names();
 /// Throws: std::invalid_argument for a name that this system does not have.
 std::unique_ptr<poller> make_poller(std::string_view name = {});
 
-/// How often a fork has made a new process on the way from the start of the program to this
-/// process.  A poller that was made when the count was lower is the parent process's.
+/// How many forks lie between the start of the program and this process.  A poller that was made while
+/// the count was lower belongs to a parent process.
 unsigned fork_count() noexcept;
 
 }  // namespace asyncore::platform

@@ -61,9 +61,9 @@ protected:
         }
         if (count < 0) throw_errno("select");
         collect(answer, count, found);
-        const bool some = !found.empty();
+        const bool timed_out = found.empty();
         ask_poll(found, events::read | events::write);
-        return !some || !found.empty();
+        return timed_out || !found.empty();
     }
 
 private:

@@ -38,7 +38,7 @@ no_sigpipe::~no_sigpipe() {
         const auto set = just_sigpipe();
         const not_cancelled meanwhile;
         int signal = 0;
-        ::sigwait(&set, &signal);  // it is pending, so this does not block
+        ::sigwait(&set, &signal);  // the signal is pending, so this does not block
     }
     ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
     errno = error;

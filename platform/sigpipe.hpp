@@ -6,8 +6,8 @@
 
 namespace asyncore::platform {
 
-/// While one of these lives, a SIGPIPE that this thread causes is swallowed, and write(2) fails
-/// with EPIPE.  What the program does with SIGPIPE otherwise is left alone.
+/// While a no_sigpipe exists, a SIGPIPE that this thread causes is swallowed, and write(2) fails
+/// with EPIPE.  The program's own setting of SIGPIPE is not changed.
 class no_sigpipe {
 public:
     no_sigpipe() noexcept;

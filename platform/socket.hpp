@@ -26,15 +26,15 @@ struct transfer {
     int error = 0;  // errno, or 0
 };
 
-/// The result of a system call that returned `count`: errno is looked at if it is negative.
+/// The result of a system call that has just returned `count`: if that is negative, the error is errno.
 transfer transfer_result(ssize_t count);
 
 /// Whether O_NONBLOCK is set.
 bool is_nonblocking(int fd) noexcept;
 
-/// Makes a system call on `fd`, and makes it again while a signal interrupts it (EINTR).  A call that
-/// does not block is not interrupted; if the system says so three times, this function says EAGAIN,
-/// and the loop goes on.
+/// Makes a system call on `fd`, and repeats it while a signal interrupts it (EINTR).  A signal does not
+/// interrupt a call that does not block.  If the system all the same says EINTR three times, this
+/// function returns EAGAIN, so that the loop goes on.
 template <class Call>
 transfer uninterrupted(int fd, Call call) {
     for (int tries = 1;; ++tries) {
@@ -50,26 +50,29 @@ class stream {
 public:
     virtual ~stream() = default;
     virtual int fileno() const noexcept = 0;
+    /// As recv(2) and send(2) of a non-blocking socket: where the call would have to wait, the error is
+    /// EAGAIN; a count of 0 without an error is the end of file.
     virtual transfer recv(std::span<char> buffer) = 0;
     virtual transfer send(std::string_view data) = 0;
     virtual int getsockopt(int level, int option) = 0;
     virtual void close() = 0;
     /// `how` is shutdown(2)'s.  A TLS session that ends its side says so to the peer first.
     virtual void shutdown(int how);
-    /// How many bytes recv() has although the descriptor may have none: what a TLS session has
-    /// decrypted.  While there are some, the loop calls the read hook without waiting.  A stream that
-    /// does not override this method guesses: there are more if the last recv() filled its buffer.
+    /// How many bytes recv() can give although the descriptor has none: what a TLS session has
+    /// decrypted.  While there are such bytes, the loop calls the read hook without waiting.  A stream
+    /// that does not override this method guesses that there are more bytes if the last recv() filled
+    /// its buffer.
     virtual std::size_t pending() {
         guessed_ = filled_;
         return filled_ ? 1 : 0;
     }
-    /// What the descriptor must be ready for before the next recv(), or the next send(), can get on.
+    /// What the descriptor must be ready for before the next recv(), or the next send(), can move bytes.
     /// A TLS session may have to write before it can read.
     virtual events recv_needs() { return events::read; }
     virtual events send_needs() { return events::write; }
     /// Whether a method may raise SIGPIPE.  Then the socket blocks the signal during each call.
     virtual bool raises_sigpipe() const noexcept { return true; }
-    /// The next two ask the system about fileno(), unless a stream overrides them.
+    /// By default, the next two methods ask the system about fileno().
     virtual address getsockname() const;
     virtual address getpeername() const;
 
@@ -125,7 +128,7 @@ public:
     /// std::invalid_argument.
     transfer recv(std::span<char> buffer, int flags = 0);  // count 0 with error 0: end of file
     transfer send(std::string_view data, int flags = 0);   // never raises SIGPIPE
-    // In these calls of C the number would be taken for flags.
+    // With these arguments, which C takes, the size would be taken for flags.
     transfer recv(char*, std::integral auto) = delete;        // recv({buffer, size})
     transfer send(const char*, std::integral auto) = delete;  // send({data, size})
     transfer recvfrom(std::span<char> buffer, address& from);
@@ -146,7 +149,7 @@ public:
 private:
     transfer recv_through(std::span<char> buffer);
 
-    /// Destroys a stream, which may write to a peer that is gone.
+    /// Destroys a stream.  Its destructor may write to a peer that is gone, and cause a SIGPIPE.
     struct end_of_stream {
         void operator()(stream* last) const noexcept;
     };

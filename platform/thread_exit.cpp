@@ -11,7 +11,10 @@ namespace {
 constinit thread_local thread_exit_call* first = nullptr;
 
 extern "C" void make_calls(void*) {
-    while (first) std::exchange(first, first->next)->function();
+    while (first) {
+        auto* const call = std::exchange(first, first->next);
+        call->function();
+    }
 }
 
 /// A key of the process.  Its destructor runs when the process ends or the library is unloaded.
@@ -27,7 +30,9 @@ struct thread_key {
 
 bool call_at_thread_exit(thread_exit_call& call) noexcept {
     static const thread_key at_exit;
-    if (!at_exit.made || ::pthread_setspecific(at_exit.key, &at_exit) != 0) return false;
+    if (!at_exit.made) return false;
+    const int error = ::pthread_setspecific(at_exit.key, &at_exit);
+    if (error != 0) return false;
     call.next = first;
     first = &call;
     return true;

@@ -24,11 +24,11 @@ public:
         : timeout(std::chrono::duration<double>(limit).count()) {}
 
     bool forever() const noexcept { return !limit_; }
-    /// Whether it is not longer than `most`.
+    /// Whether the wait lasts `most` or less.
     bool within(std::chrono::nanoseconds most) const noexcept { return limit_ && *limit_ <= most; }
     bool zero() const noexcept { return limit_ == std::chrono::nanoseconds::zero(); }
 
-    /// This or `most`, whichever is shorter.
+    /// The shorter of this time-out and `most`.
     timeout at_most(std::chrono::nanoseconds most) const;
 
     /// The time that is left after `elapsed`, never less than zero.  For ever stays for ever.
@@ -38,9 +38,9 @@ public:
 
     /// For poll(2) and epoll_wait(2).  Differs: D9 - asyncore.poll2() truncates.
     int milliseconds() const noexcept;
-    /// For select(2).  Not for forever().
+    /// For select(2).  Call it only if forever() is false.
     ::timeval timeval() const noexcept;
-    /// For kevent(2).  Not for forever().
+    /// For kevent(2).  Call it only if forever() is false.
     ::timespec timespec() const noexcept;
 
 private:

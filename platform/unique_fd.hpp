@@ -8,8 +8,8 @@
 
 namespace asyncore::platform {
 
-/// While it lives, this thread is not cancelled.  pthread_cancel() unwinds the stack as an exception
-/// does, also out of close(2), where nothing may be thrown.
+/// While a not_cancelled exists, its thread is not cancelled.  pthread_cancel() unwinds the stack as an
+/// exception does, even from a function such as close(2) in code that must not throw.
 class not_cancelled {
 public:
     not_cancelled() noexcept { ::pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before_); }
@@ -21,6 +21,7 @@ private:
     int before_ = 0;
 };
 
+/// Owns a descriptor, or none (-1), and closes it in the destructor.
 class unique_fd {
 public:
     explicit unique_fd(int fd = -1) noexcept : fd_(fd) {}

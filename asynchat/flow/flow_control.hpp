@@ -11,9 +11,9 @@
 
 namespace asynchat {
 
-/// An async_chat, or a class that derives from it, with a high and a low mark of its queue.  What
-/// producers have not made yet does not count, as it does not for queue_limit_, which ends a channel
-/// whose queue grows all the same.
+/// An async_chat, or a class that derives from it, with a high and a low mark of its queue.  Bytes that
+/// producers have not made yet do not count.  If the queue grows all the same, queue_limit_, which counts
+/// in the same way, closes the channel.
 template <class Base = async_chat>
 class flow_control : public asyncore::flow_control<Base> {
 public:
@@ -40,7 +40,7 @@ public:
     }
 
 protected:
-    /// Counts no further than `limit`, and only if there can be so many.
+    /// Counts no further than `limit`, and only if more than `limit` bytes can be queued.
     bool queues_more_than_(std::size_t limit) override {
         if (queued_at_most_ <= limit) return false;
         std::size_t count = 0;

@@ -10,7 +10,7 @@
 
 namespace asynchat {
 
-/// A class of channels whose lines, without their terminators, have line_limit_ bytes at most.  It goes
+/// A class of channels whose lines, without their terminators, have line_limit_ bytes at most.  Wrap it
 /// around a class that is complete: spawn<line_limited<handler>>(std::move(sock)).
 ///
 /// A line is what a delimiter ends.  Where the terminator is a number, or none, the class itself knows
@@ -20,11 +20,11 @@ class line_limited : public Base {
 public:
     using Base::Base;
 
-    std::size_t line_limit_ = 65536;
+    std::size_t line_limit_ = 65536;  // in bytes
 
-    /// The line grows beyond the limit.  What comes of it still is dropped, and found_terminator() of Base
-    /// is not called for it; what Base has collected of it is Base's to forget.
-    /// Logs, forgets everything, and calls handle_close().
+    /// Called when a line grows beyond the limit.  The rest of the line is dropped, and found_terminator()
+    /// of Base is not called for it.  An override must forget what Base has collected of the line.  By
+    /// default this logs, forgets everything, and calls handle_close().
     virtual void handle_line_limit_() {
         const asyncore::alive still_here(*this);
         this->log_info("a line has more than " + std::to_string(line_limit_) + " bytes", "error");
@@ -46,7 +46,8 @@ public:
     }
     void found_terminator() override {
         size_ = 0;
-        if (!std::exchange(is_too_long_, false)) Base::found_terminator();
+        const bool was_too_long = std::exchange(is_too_long_, false);
+        if (!was_too_long) Base::found_terminator();
     }
 
 private:

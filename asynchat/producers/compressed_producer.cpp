@@ -30,7 +30,7 @@ public:
         }
         return all;
     }
-    /// What compress() has not given yet.  Empty if there is nothing.
+    /// The compressed bytes that compress() has kept back.  Empty if there are none.
     std::string flush_some() {
         if (!holds_some_) return {};
         holds_some_ = false;

@@ -1,4 +1,5 @@
-// Python: compressed_producer of medusa/producers.py.  It is here where zlib is.
+// Python: compressed_producer of medusa/producers.py.  The library has it if zlib was found when the
+// library was built.
 #pragma once
 
 #include <asynchat/producers/producers.hpp>
@@ -10,7 +11,8 @@ namespace asynchat {
 
 /// Compresses what another producer gives, in the format of zlib: Content-Encoding "deflate".
 ///
-/// Where that producer has no bytes yet, what it gave before leaves, so the peer does not wait for it.
+/// When the other producer has no bytes yet, all that it gave before is flushed, so that the peer does not
+/// wait for it.
 class compressed_producer : public filtering_producer {
 public:
     /// `level` is 0 to 9, or -1 for zlib's default.

@@ -6,7 +6,7 @@ namespace asynchat {
 
 deferred_producer::deferred_producer(async_chat& channel)
     : deferred_producer([channel = std::weak_ptr(asyncore::self(channel))] {
-          if (const auto it = channel.lock()) it->more_to_send_();
+          if (const auto receiver = channel.lock()) receiver->more_to_send_();
       }) {}
 
 void deferred_producer::write(std::string_view data) {
@@ -21,7 +21,8 @@ void deferred_producer::close() {
 }
 
 void deferred_producer::wake() {
-    if (std::exchange(awaited_, false)) wake_();
+    const bool was_awaited = std::exchange(awaited_, false);
+    if (was_awaited) wake_();
 }
 
 std::string deferred_producer::more() {

@@ -12,8 +12,8 @@
 
 namespace asynchat {
 
-/// Gives what is written to it, until close().  The channel that has it in its queue, alone or inside of
-/// other producers, sends nothing behind it meanwhile.
+/// Gives what is written to it, until close().  It stands in the queue of a channel, alone or inside of
+/// another producer.  Until close(), the channel sends nothing of what stands behind it in the queue.
 ///
 ///     auto answer = std::make_shared<deferred_producer>(channel);
 ///     channel.push_with_producer(chunked_producer(answer));
@@ -22,20 +22,21 @@ namespace asynchat {
 ///     answer->close();
 class deferred_producer : public producer {
 public:
-    /// `wake` is called where the queue waits for this producer, and it has bytes or was closed.  It calls
-    /// more_to_send_() of the channel.
+    /// `wake` is called when the queue waits for this producer, and the producer gets bytes or is closed.
+    /// `wake` must call more_to_send_() of the channel.
     explicit deferred_producer(std::function<void()> wake) : wake_(std::move(wake)) {}
-    /// For a channel that spawn() made.  Does nothing when the channel is gone.
+    /// For a channel that spawn() made.  If the channel is gone, nothing is woken.
     /// Throws: std::logic_error for any other channel.
     explicit deferred_producer(async_chat& channel);
 
-    /// Hazard: as push(), it may send at once, and hooks of the channel run inside of it.
+    /// Hazard: as push(), write() and close() may send at once, and then hooks of the channel run inside
+    /// of them.
     void write(std::string_view data);
     void close();
 
     /// How many bytes the channel has not taken yet.
     std::size_t size() const noexcept { return bytes_.size(); }
-    /// Called when the channel has taken all bytes.  It may write the next ones.
+    /// Called when the channel has taken all bytes.  It may write the next bytes.
     std::function<void()> handle_taken;
 
     std::string more() override;

@@ -1,5 +1,5 @@
-// The producers of medusa, in which most servers of asyncore found theirs.  They give the same pieces.
-// Python: medusa/producers.py.  simple_producer is asynchat's own; medusa's default is 1024 bytes.
+// The producers of medusa, which most servers of asyncore use.  They give the same pieces as in Python.
+// Python: medusa/producers.py.  simple_producer is asynchat's own; in medusa its default is 1024 bytes.
 #pragma once
 
 #include <asynchat/producer.hpp>
@@ -58,8 +58,8 @@ private:
     std::size_t next_ = 0;
 };
 
-/// Gives what a file has from its position on, and closes it.  The file is one whose read waits for
-/// nothing but a disk.
+/// Gives what a file has from its position on, and closes the file.  A read of the file must not wait, but
+/// for a disk: a pipe or a socket would block the loop.
 class file_producer : public producer {
 public:
     std::size_t out_buffer_size = 1 << 16;  // bytes in a piece, but for the last piece
@@ -81,8 +81,8 @@ private:
 
 /// Takes what a program prints, and turns each \n into \r\n.  Gives 512 bytes at a time.
 ///
-/// The queue drops it when it is empty: write first, then push it.  For what is written later there is
-/// deferred_producer.
+/// The queue drops an output_producer that is empty: write to it first, and push it then.  For data that is
+/// written later there is deferred_producer.
 class output_producer : public producer {
 public:
     asyncore::byte_buffer data;  // what more() has not given yet
@@ -98,27 +98,27 @@ public:
 /// Gives what each producer gives, one producer after the other.
 class composite_producer : public producer {
 public:
-    std::deque<any_producer> producers;  // may be added to until the queue drops this producer
+    std::deque<any_producer> producers;  // you may add to it until the queue drops this producer
 
     explicit composite_producer(std::deque<any_producer> from) : producers(std::move(from)) {}
     std::string more() override;
     bool not_done_yet_() override { return !producers.empty(); }
 };
 
-// --- Producers that change what another producer gives.  Each of them is not_done_yet_() while that one
-// is not.  Python: supervisor has a deferring_... class for each.
+// --- Producers that change what another producer gives.  Each of them is not_done_yet_() until the other
+// producer is done.  Python: supervisor has a deferring_... class for each.
 
-/// What these have in common.
+/// The base class of the producers below.
 class filtering_producer : public producer {
 public:
     bool not_done_yet_() override { return producer_ != nullptr; }
 
 protected:
     explicit filtering_producer(any_producer from) : producer_(std::move(from)) {}
-    /// The next bytes.  If there are none, producer_ is null, or it is not done yet.
+    /// The next bytes of the other producer.  If there are none, producer_ is null, or is not done yet.
     std::string next();
 
-    any_producer producer_;  // null: it is done
+    any_producer producer_;  // the other producer; null: it is done
 };
 
 /// Gives pieces of `buffer_size` bytes or more, so that fewer calls of send() are needed.
@@ -133,8 +133,8 @@ private:
     std::string buffer_;
 };
 
-/// Calls `function` with the number of bytes, when all of them have been given.  It is not called if the
-/// channel closes before.
+/// Calls `function` with the number of bytes, when all bytes have been given.  `function` is not called if
+/// the channel closes before.
 class hooked_producer : public filtering_producer {
 public:
     using hook = std::function<void(std::size_t bytes)>;
@@ -161,8 +161,8 @@ private:
 /// Replaces `esc_from` by `esc_to`, wherever the pieces are cut.  The defaults are for the text of SMTP,
 /// which a line with one dot ends.
 ///
-/// medusa's loses bytes that are a part of `esc_from` where a piece, or all of it, ends in them: an
-/// "\r\n" at the end of a message.  This one loses none.
+/// The class in medusa loses the beginning of `esc_from` at the end of a piece or of all data, such as the
+/// "\r\n" at the end of a message.  This class loses nothing.
 class escaping_producer : public filtering_producer {
 public:
     /// Throws: std::invalid_argument if `esc_from` is empty.

@@ -20,7 +20,7 @@ void child_link::leave_parent_() noexcept {
 
 namespace {
 
-/// As the loop calls a hook.
+/// Calls handle_timeout_() as the loop calls a hook: handle_error() gets what it throws.
 void call_timeout(child_link& child, channel& obj) {
     const alive still_here(obj);
     try {

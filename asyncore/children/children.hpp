@@ -1,4 +1,4 @@
-// The connections that a listener has made: how many there may be, and how long each may be silent.
+// Limits for the connections of a listener: how many there may be, and how long each may be silent.
 // Python: max_cons, max_cons_per_ip and timeout of pyftpdlib; connection_limit and channel_timeout of
 // waitress.
 #pragma once
@@ -19,13 +19,13 @@ namespace asyncore {
 
 class children;
 
-/// A channel that children know.
+/// The part of a channel that a `children` object counts.
 class child_link {
 public:
-    /// The channel has been silent for children::timeout.
+    /// Called when the channel has been silent for children::timeout.
     virtual void handle_timeout_() = 0;
-    /// Notes that the channel is not silent.  An event of the loop notes it, a push() does not: what the
-    /// system takes, the peer need not have taken.
+    /// Notes that the channel is not silent: its time-out begins anew.  Every event of the loop calls
+    /// this.  A push() does not, since bytes that the system took may never reach the peer.
     void touch_();
 
 protected:
@@ -45,17 +45,17 @@ private:
     std::chrono::steady_clock::time_point touched_;
 };
 
-/// The channels that one listener has made, or several listeners of one thread.
+/// The channels that one listener has made, or that several listeners of one thread have made.
 ///
-/// The order of the list is the order of the last events, so neither an event nor a turn costs more
-/// where there are more channels.
+/// The list is in the order of the last events, so an event and a turn cost the same, however many
+/// channels there are.
 class children {
 public:
     using clock = std::chrono::steady_clock;
 
     std::size_t max_cons = 0;         // 0: any number
     std::size_t max_cons_per_ip = 0;  // 0: any number; Unix sockets have no such limit
-    clock::duration timeout{};        // 0: none
+    clock::duration timeout{};        // how long a channel may be silent; 0: for ever
     std::function<clock::time_point()> now = clock::now;
 
     children() = default;
@@ -70,14 +70,14 @@ public:
         return max_cons_per_ip > 0 && !host.empty() && size_of(host) >= max_cons_per_ip;
     }
 
-    /// Counts the channel from now on, until it closes.  A channel that is closed is not counted.
+    /// Counts the channel from now on, until it closes.  Does nothing if it is closed already.
     template <class Child>
     void add(Child& made) {
         if (made._fileno >= 0) enter(made, made.addr.host());
     }
 
-    /// Calls handle_timeout_() of each channel that was silent for so long.  A channel that does not close
-    /// then has as much time again.
+    /// Calls handle_timeout_() of each channel that was silent for `timeout`.  If the channel does not
+    /// close then, its time-out begins anew.
     /// Returns: when to call this again; channel_map::never if there is no need to.
     clock::time_point close_silent();
 
@@ -85,12 +85,12 @@ private:
     friend class child_link;
     void enter(child_link& made, std::string host);
 
-    std::list<child_link*> by_touch_;           // the most silent one first
-    std::map<std::string, std::size_t> hosts_;  // how many have the host
+    std::list<child_link*> by_touch_;           // the channel that was silent for longest is first
+    std::map<std::string, std::size_t> hosts_;  // how many channels each host has
     std::shared_ptr<int> life_ = std::make_shared<int>();
 };
 
-/// A class of channels that children can count.  It goes around a class that is complete:
+/// A class of channels that `children` can count.  Wrap it around a class that is complete:
 /// children_.add(*spawn<child<handler>>(std::move(sock))).
 template <class Base>
 class child : public Base, public child_link {
@@ -121,8 +121,8 @@ private:
 };
 
 /// A listener that keeps the limits of its children.  At max_cons it accepts no more: connections wait in
-/// the system until a child closes.  Where a host has too many, its connections are accepted and
-/// refused.
+/// the system until a child closes.  A connection of a host that has max_cons_per_ip already is
+/// accepted, and goes to handle_max_cons_per_ip_().
 template <class Base = dispatcher>
 class limiting_listener : public Base {
 public:
@@ -136,7 +136,8 @@ public:
         this->log_info("too many connections from " + peer.host(), "info");
     }
 
-    /// Has silent children end, too: the loop asks a listener on every turn, and when the next is due.
+    /// Also ends children that were silent for too long.  The loop asks this class on every turn; and
+    /// wake_at() has the loop ask again when the time-out of the next child ends.
     bool readable() override {
         const alive still_here(*this);
         const auto next = children_.close_silent();

@@ -1,4 +1,4 @@
-// Back-pressure: a queue that grows has the reading paused that fills it.
+// Back-pressure: when a queue has grown too long, the reading that fills it is paused.
 // Python: outbuf_high_watermark of waitress; each proxy has code of its own.
 #pragma once
 
@@ -26,13 +26,13 @@ class flow_control : public pausable<Base> {
 public:
     using pausable<Base>::pausable;
 
-    /// In bytes.  The hooks below are called when more than high_water_ wait, and then when no more than
-    /// low_water_ are left.
+    /// In bytes.  handle_high_water_() is called when more than high_water_ bytes wait, and after that
+    /// handle_low_water_() when low_water_ bytes or fewer are left.
     std::size_t high_water_ = 65536;
     std::size_t low_water_ = 16384;
 
-    /// What reads the data that fills this queue.  std::nullopt: this channel, whose queue has the answers
-    /// to what it reads.
+    /// The channel whose reading fills this queue.  std::nullopt: this channel itself, which queues its
+    /// answers to what it reads.
     std::optional<std::weak_ptr<pausable_reader>> fed_by_;
 
     /// Pauses the reading of fed_by_.
@@ -70,8 +70,8 @@ protected:
             return this->out_buffer.size() > limit;
         else return limit == 0;
     }
-    /// Calls a hook if a mark was passed.  The hook may destroy the channel.  What is queued in a closed
-    /// channel, as in Python, pauses nothing.
+    /// Calls a hook if a mark was passed.  The hook may destroy the channel.  A closed channel may still
+    /// queue bytes, as in Python; they pause nothing.
     void look_at_queue_() {
         if (!this->socket) return;
         const auto mark = is_above_ ? std::min(low_water_, high_water_) : high_water_;
@@ -83,15 +83,16 @@ protected:
 
 private:
     void resume_() {
-        if (!std::exchange(stops_some_, false)) return;
+        const bool stopped_some = std::exchange(stops_some_, false);
+        if (!stopped_some) return;
         const auto stopped = std::exchange(stops_, std::nullopt);
         if (!stopped) this->resume_reading_();
         else if (const auto reader = stopped->lock()) reader->resume_reading_();
     }
 
     bool is_above_ = false;
-    bool stops_some_ = false;                              // the default hook has paused a reader:
-    std::optional<std::weak_ptr<pausable_reader>> stops_;  // which, or this one
+    bool stops_some_ = false;  // the default handle_high_water_() has paused a reader
+    std::optional<std::weak_ptr<pausable_reader>> stops_;  // that reader; nullopt: this channel
 };
 
 template <class Base>

@@ -6,10 +6,10 @@
 
 namespace asyncore {
 
-/// What can be told to read no more for a while.
+/// A reader that can be paused.
 class pausable_reader {
 public:
-    /// Reads no more, from the next turn on, until resume_reading_() was called as often.
+    /// Reads no more, from the next turn on, until resume_reading_() was called as often as this method.
     virtual void pause_reading_() = 0;
     virtual void resume_reading_() = 0;
 
@@ -17,11 +17,11 @@ protected:
     ~pausable_reader() = default;
 };
 
-/// Adds that to a class of channels.  A class that derives from this one, and overrides readable(), asks
-/// readable() of this class, too.
+/// Makes a class of channels pausable.  A class that derives from this class, and overrides readable(),
+/// must also ask readable() of this class.
 ///
-/// While a channel is paused, its bytes wait in the system, and the peer is told to send no more.  That
-/// the peer has closed is found out afterwards, unless the channel writes.
+/// While a channel is paused, its bytes wait in the system, and the system tells the peer to send no
+/// more.  A paused channel does not notice that the peer has closed, unless it writes.
 template <class Base = dispatcher>
 class pausable : public Base, public pausable_reader {
 public:
@@ -40,7 +40,7 @@ public:
     bool readable() override { return pauses_ == 0 && Base::readable(); }
 
 private:
-    unsigned pauses_ = 0;  // which wait for their resume_reading_()
+    unsigned pauses_ = 0;  // calls of pause_reading_() without their resume_reading_() yet
 };
 
 template <class Base>

@@ -97,7 +97,7 @@ void file_logger::rotate() noexcept {
         file_ = opened(path_);
         size_ = size_of(file_.get());
     } catch (const std::exception&) {
-        size_ = 0;  // it is tried again after as many bytes
+        size_ = 0;  // so the rotation is tried again after max_bytes more
     }
 }
 

@@ -19,7 +19,7 @@ namespace asyncore {
 class file_logger {
 public:
     struct options {
-        std::size_t max_bytes = 0;  // a file that would become longer is renamed; 0: none is
+        std::size_t max_bytes = 0;  // a file that would become longer is renamed; 0: no limit
         int backups = 1;            // how many old files are kept: PATH.1 is the newest
         std::function<std::chrono::system_clock::time_point()> now = std::chrono::system_clock::now;
     };
@@ -37,7 +37,7 @@ private:
 
     const std::string path_;
     const options how_;
-    std::mutex mutex_;  // of what follows
+    std::mutex mutex_;  // guards the members below
     platform::unique_fd file_;
     std::size_t size_ = 0;
 };
@@ -58,7 +58,7 @@ private:
     const std::string ident_;
 };
 
-/// Keeps the last messages, for a page or a command that shows them.  For one thread.
+/// Keeps the last `size` messages, for a page or a command that shows them.  For one thread.
 class tail_logger {
 public:
     explicit tail_logger(std::size_t size = 500) : size_(size) {}

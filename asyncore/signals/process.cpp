@@ -55,7 +55,7 @@ struct pipe_ends {
     unique_fd read, write;
 };
 
-/// What a new program is started with.
+/// The redirections and attributes with which a new program is started.
 class launch {
 public:
     launch() {
@@ -106,7 +106,8 @@ platform::socket launch::redirect(int standard, int given) {
     return {};
 }
 
-/// The copy is no standard descriptor, which another redirection would replace, and is closed by exec.
+/// Gives the child a copy of `source`.  The copy has a number of 3 or more, since another redirection
+/// replaces 0, 1 and 2.  exec(3) closes it.
 void launch::use(int standard, int source) {
     sources_.emplace_back(::fcntl(source, F_DUPFD_CLOEXEC, 3));
     if (sources_.back().get() < 0) platform::throw_errno("dup");
@@ -140,7 +141,7 @@ std::vector<char*> pointers_to(std::vector<std::string>& words) {
     return pid;
 }
 
-/// Children whose object was destroyed while they ran.  Never destroyed.
+/// The child processes that still ran when their object was closed.  Both variables are never destroyed.
 std::mutex& guard = *new std::mutex;
 std::vector<::pid_t>& abandoned = *new std::vector<::pid_t>;
 
@@ -179,7 +180,8 @@ void process::send_signal(int signal) {
     if (::kill(pid_, signal) != 0) platform::throw_errno("kill");
 }
 
-/// Signals merge, so it asks about its own child, whatever children have ended.
+/// The system merges signals, so one SIGCHLD may stand for several children.  So this asks about the
+/// object's own child, whatever child the signal was for.
 void process::handle_signal(int) {
     reap_abandoned();
     int status = 0;

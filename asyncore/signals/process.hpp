@@ -19,7 +19,8 @@ namespace asyncore {
 /// the output come in either order.
 class process : public signals {
 public:
-    /// What a standard descriptor of the child can be, beside an open descriptor of this process.
+    /// What a standard descriptor of the child can be.  The other choice is an open descriptor of this
+    /// process.
     static constexpr int inherited = -4, PIPE = -1, STDOUT = -2, DEVNULL = -3;
 
     /// Python: the keyword arguments of Popen.
@@ -31,23 +32,23 @@ public:
         channel_map* map = nullptr;
     };
 
-    /// Starts the program `args[0]`, which is searched for in PATH.  Every descriptor that this library
-    /// opened is closed in it, SIGPIPE is as at the start of a program, and no signal is blocked.
+    /// Starts the program `args[0]`, which is searched for in PATH.  In the new program, every descriptor
+    /// that this library opened is closed, SIGPIPE ends the program, and no signal is blocked.
     /// Throws: std::system_error if there is no such program, std::invalid_argument for no args.
     explicit process(const std::vector<std::string>& args) : process(args, options()) {}
     process(const std::vector<std::string>& args, const options& how);
-    /// A program that still runs goes on.  When it has ended, the next `process` that hears of a child
-    /// reaps it.
+    /// A program that still runs goes on.  After its end, it is reaped when another `process` starts or
+    /// hears of a child.
     ~process() override;
 
     int pid() const noexcept { return pid_; }
-    /// Once the program has ended: its exit status, or the number of the signal that ended it,
-    /// negative.  255 if other code of this process took the status.
+    /// Empty while the program runs.  Then its exit status; or, negative, the number of the signal that
+    /// ended it; or 255 if other code of this process took the status.
     std::optional<int> returncode;
-    /// What the child was given a PIPE for; else empty.
+    /// This process's end of each pipe that the options asked for; the others are empty.
     platform::socket input, output, errors;
 
-    /// The program has ended, and is reaped.  By default this does nothing.
+    /// Called when the program has ended and is reaped.  By default this does nothing.
     virtual void handle_exit(int status);
     /// Does nothing once the program has ended.
     /// Throws: std::system_error.

@@ -1,6 +1,6 @@
 // The handler may run in any thread, at any time, also while an object is destroyed in another thread.
-// So what it uses is never destroyed: a list of receivers, each with its sockets.  A receiver whose
-// object was destroyed is used again.
+// So the data that the handler uses is never destroyed: a list of receivers, each with its sockets.  A
+// receiver whose object was destroyed is given to the next object.
 #include <asyncore/signals/signals.hpp>
 
 #include <asyncore/platform/error.hpp>
@@ -20,13 +20,14 @@ namespace asyncore {
 
 namespace {
 
-using signal_set = std::uint64_t;  // a bit a signal
+using signal_set = std::uint64_t;  // a bit for each signal
 constexpr int most = 64;
 
 signal_set bit_of(int signal) { return signal_set{1} << (signal - 1); }
 int first_of(signal_set set) { return std::countr_zero(set) + 1; }
 
-/// Guards all below but what the handler uses.  Never destroyed, as objects of static storage use it.
+/// Guards all data below, but for what the handler uses.  Never destroyed, because objects of static
+/// storage use it.
 std::mutex& guard = *new std::mutex;
 
 }  // namespace
@@ -121,8 +122,8 @@ void disposition::take(int signal) {
     ++catchers;
 }
 
-/// If a handler has been put over ours meanwhile, as by interrupt_on_sigint, it stays.  It may restore
-/// ours later, and then ours does what was done before.
+/// If another handler has replaced ours meanwhile, as that of interrupt_on_sigint, the other handler
+/// stays.  Its owner may restore our handler later; then ours does what the signal did before us.
 void disposition::give_back(int signal) noexcept {
     --catchers;
     if (catchers > 0) return;
@@ -136,7 +137,7 @@ void disposition::act_as_before(int signal, siginfo_t* info, void* context) cons
     if (before.sa_handler == SIG_IGN) return;
     if (before.sa_handler != SIG_DFL) return before.sa_handler(signal);
     ::sigaction(signal, &before, nullptr);
-    ::raise(signal);  // which takes effect when the handler returns
+    ::raise(signal);  // this takes effect when the handler returns
 }
 
 void check(int signal) {
@@ -150,7 +151,7 @@ void check(int signal) {
 signals::signals(signal_receiver& mine, channel_map* map)
     : wake_up_channel(mine.sockets, map), receiver_(mine) {}
 
-/// If the body throws, the destructor runs.
+/// If the body throws, the destructor runs, because the private constructor has returned before.
 signals::signals(std::initializer_list<int> caught, channel_map* map)
     : signals(signal_receiver::acquire(), map) {
     receiver_.sockets.take();
@@ -178,7 +179,8 @@ void signals::close() {
         dispositions[static_cast<std::size_t>(first_of(left))].give_back(first_of(left));
 }
 
-/// Signals wait without a wake-up after handle_signal() threw, and in a loop that it runs.
+/// After handle_signal() threw, and in a nested loop that it runs, signals may wait although their
+/// wake-up was taken.  So this sends another wake-up.
 bool signals::readable() {
     if (unserved_ != 0) wake_.send();
     return wake_up_channel::readable();
@@ -187,7 +189,8 @@ bool signals::readable() {
 void signals::handle_wake_up_() {
     const alive still_here(*this);
     unserved_ |= receiver_.caught.exchange(0);
-    unserved_ &= receiver_.wanted;  // a handler may have been late for the last object
+    // A handler that was late may have noted a signal of the object that had the receiver before.
+    unserved_ &= receiver_.wanted;
     while (still_here && unserved_ != 0) {
         const int signal = first_of(unserved_);
         unserved_ &= unserved_ - 1;

@@ -1,5 +1,5 @@
-// The loop asks writable(), which names the time of the next call to the map.  At that time the turn
-// asks again, and hears that a call is due.  The descriptor of the object is an unconnected datagram
+// The loop asks writable(), which tells the map the time of the next call, by wake_at().  At that time
+// the turn asks again, and writable() says true.  The descriptor of the object is an unconnected datagram
 // socket, which can always be written to: so the wait ends at once, and the hook makes the calls.
 #include <asyncore/timers/timers.hpp>
 
@@ -14,7 +14,7 @@ namespace asyncore {
 using std::chrono::nanoseconds;
 
 struct timer::call {
-    timers* in;  // null: it is not scheduled
+    timers* in;  // null: the call is not scheduled
     timers_of* owner;
     timers::queue::iterator place;
     nanoseconds delay;
@@ -79,7 +79,7 @@ timer timers::schedule(platform::timeout delay, std::function<void()> target, bo
     const auto made =
         std::make_shared<call>(call{this, owner, queue_.end(), time, repeats, std::move(target)});
     const due_time due{now_() + time, ++serial_};
-    made->place = queue_.emplace_hint(queue_.end(), due, made);  // often it is the last
+    made->place = queue_.emplace_hint(queue_.end(), due, made);  // a new call is often the last
     try {
         if (owner) owner->calls_.insert(made.get());
         enter();
@@ -97,7 +97,7 @@ void timers::move(call& scheduled, clock::time_point when) {
 }
 
 void timers::end(call& scheduled) noexcept {
-    // The destructor of the node is the user's, and comes last.
+    // The node dies last, since the destructor of its function is the user's.
     const auto node = queue_.extract(scheduled.place);
     scheduled.in = nullptr;
     if (scheduled.owner) scheduled.owner->calls_.erase(&scheduled);
@@ -138,8 +138,8 @@ bool timers::writable() {
     return false;
 }
 
-/// A call that is scheduled meanwhile is made in a later turn.  A call may run a turn of its own, which
-/// makes the next calls.
+/// A call that is scheduled while this runs is made in a later turn.  A call may run a nested turn, which
+/// makes the calls that follow.
 void timers::handle_write_event() {
     const alive still_here(*this);
     const auto now = now_();

@@ -42,12 +42,12 @@ private:
     std::weak_ptr<call> call_;
 };
 
-/// Calls functions at a later time, in the thread of the loop on its map.  It is in the map only
+/// Calls functions at a later time, in the thread of the loop on its map.  The object is in the map only
 /// while a call is scheduled, so loop() goes on until the last call was made or cancelled.
 ///
-/// A call that is due is an event of this channel: a turn serves it after the reads (under the
-/// select delivery), and then ends.  What a call throws goes to handle_error() of the channel that
-/// the call is bound to (see timed), else to handle_error() of this object.
+/// A call that is due is an event of this channel, which a turn serves with the other events: under the
+/// select delivery, after the reads.  If a call throws, handle_error() is called of the channel that the
+/// call is bound to (see timed), or else of this object.
 class timers : public channel {
 public:
     using clock = channel_map::clock;
@@ -75,8 +75,8 @@ public:
 
     /// Cancels all calls.  The object can be used again.
     void close() override;
-    /// Gets what a call throws that is bound to no channel, or that destroyed its channel.  By default
-    /// the map logs it.  `throw;` leaves the loop.
+    /// Called when a call has thrown that is bound to no channel, or that destroyed its channel.  By
+    /// default the map logs the exception.  `throw;` leaves the loop.
     void handle_error() override;
 
     // What the loop calls.
@@ -115,10 +115,10 @@ private:
 
     channel_map& map_;
     std::function<clock::time_point()> now_;
-    platform::socket always_writable_;  // it stands in the map, and is watched when a call is due
+    platform::socket always_writable_;  // stands in the map, and is watched only when a call is due
     queue queue_;
     std::uint64_t serial_ = 0;     // of the call that was scheduled last
-    bool is_of_an_owner_ = false;  // the exception is one that a channel's handle_error() threw
+    bool is_of_an_owner_ = false;  // the handle_error() of a channel has thrown the exception
 };
 
 /// The calls that belong to one channel: it is a member of the channel, and cancels them when it is
@@ -130,7 +130,7 @@ public:
     timers_of(const timers_of&) = delete;
     timers_of& operator=(const timers_of&) = delete;
 
-    // As the methods of timers.  What the call throws goes to the handle_error() of the channel.
+    // As the methods of timers.  If the call throws, handle_error() of the channel is called.
 
     timer call_later(platform::timeout delay, std::function<void()> target) {
         return timers_.schedule(delay, std::move(target), false, this);

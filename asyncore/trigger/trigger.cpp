@@ -29,7 +29,8 @@ void trigger::close() {
     leave_();
 }
 
-/// Thunks wait without a wake-up after one of them threw, and in a loop that a thunk runs.
+/// After a thunk threw, and in a nested loop that a thunk runs, thunks may wait although their wake-up
+/// was taken.  So this sends another wake-up.
 bool trigger::readable() {
     if (has_thunks()) wake_.send();
     return wake_up_channel::readable();
@@ -55,7 +56,7 @@ void trigger::handle_wake_up_() {
     }
 }
 
-/// The next thunk of the first `end`, or none.
+/// The next thunk, if fewer than `end` were taken before it; else an empty function.
 std::function<void()> trigger::next_before(std::uint64_t end) {
     const std::lock_guard lock(mutex_);
     if (taken_ >= end || thunks_.empty()) return nullptr;

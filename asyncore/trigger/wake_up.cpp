@@ -18,14 +18,16 @@ using namespace std::chrono_literals;
 wake_up::wake_up() : ends_(platform::socket::pair()), forks_(platform::fork_count()) {}
 
 void wake_up::send() noexcept {
-    if (is_sent_.exchange(true)) return;
+    const bool is_under_way = is_sent_.exchange(true);
+    if (is_under_way) return;
     const int error = errno;  // a signal handler leaves errno as it was
     const bool failed = ends_.second.send("x").error != 0;
     if (failed) is_sent_ = false;
     errno = error;
 }
 
-/// The byte goes first: a send() in between sends none, and is_sent_ tells of it.
+/// First the byte is taken, and then the flag.  A send() between the two sends no byte, and needs none:
+/// the caller of take() looks for its work after that.
 void wake_up::take() noexcept {
     std::array<char, 64> bytes;
     static_cast<void>(ends_.first.recv(bytes));
@@ -46,7 +48,8 @@ void wake_up::renew(const std::pair<platform::socket, platform::socket>& by) {
     send();
 }
 
-/// The entry leaves the map while its descriptor is the parent's, and asks to be asked in this turn.
+/// After a fork, the entry leaves the map before new sockets get its descriptors, so that the poller
+/// forgets the old socket.  The deadline of now has this turn ask the new entry.
 bool wake_up_channel::readable() {
     if (!wake_.is_inherited()) return true;
     try {
@@ -57,7 +60,8 @@ bool wake_up_channel::readable() {
         map_.wake_at(channel_map::clock::now());
         return true;
     } catch (const std::system_error& why) {
-        if (map_.may_log(fault::watch)) map_.log_info(std::string("after a fork: ") + why.what());
+        const bool is_allowed = map_.may_log(fault::watch);
+        if (is_allowed) map_.log_info(std::string("after a fork: ") + why.what());
         map_.wake_at(channel_map::clock::now() + 100ms);
         return false;
     }

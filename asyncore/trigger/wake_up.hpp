@@ -10,16 +10,17 @@
 
 namespace asyncore {
 
-/// A pair of connected sockets.  Many wake-ups before the loop takes them are one.
+/// A pair of connected sockets.  Wake-ups that come before the loop takes them count as one.
 class wake_up {
 public:
     /// Throws: std::system_error if the process has no descriptors left.
     wake_up();
     /// The descriptor that is readable after send().
     int fileno() const noexcept { return ends_.first.fileno(); }
-    /// Any thread may call it, and a signal handler.
+    /// Any thread may call it, and a signal handler too.
     void send() noexcept;
-    /// Takes the wake-ups so far.  What a thread wrote before it called send() can be read then.
+    /// Takes the wake-ups so far.  After that, the calling thread can read what another thread wrote
+    /// before its send().
     void take() noexcept;
 
     /// Whether the process is a child that fork(2) made, and shares the sockets with its parent.
@@ -44,7 +45,7 @@ public:
     void handle_write_event() override {}
     void handle_expt_event() override {}
     void handle_close() override { close(); }
-    /// Gets what a hook throws.  By default the map logs it.  `throw;` leaves the loop.
+    /// Called when a hook has thrown.  By default the map logs the exception.  `throw;` leaves the loop.
     void handle_error() override;
 
 protected:
