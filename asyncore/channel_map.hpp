@@ -140,10 +140,10 @@ private:
         platform::events wanted = platform::events::none;  // what the channel wants to do
         platform::events told = platform::events::none;    // what the poller watches it for
         platform::events found = platform::events::none;   // what the wait under way found
-        platform::events masked = platform::events::none;  // not watched now; everything: it rests
+        platform::events masked = platform::events::none;  // not watched now; or `rests`
     };
-    static constexpr auto everything =
-        platform::events::read | platform::events::write | platform::events::priority;
+    /// In entry.masked, beside what is masked: nothing at all is watched until the map's deadline.
+    static constexpr auto rests = platform::events{0x40};
     static constexpr place no_place = ~place{0};
     static constexpr int no_descriptor = -2;
 
@@ -242,7 +242,7 @@ inline void channel_map::interest_changed(int fd) {
     if (fd == served_) return;
     const auto at = place_of(fd);
     if (at == no_place) return;
-    if (entries_[at].masked == everything) entries_[at].masked = platform::events::none;
+    entries_[at].masked &= ~rests;
     ask_once_.add(at);
 }
 

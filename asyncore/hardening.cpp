@@ -64,8 +64,9 @@ void channel_map::report(fault what, const char* text, const char* why) noexcept
 void channel_map::rest(int fd) noexcept {
     const auto at = place_of(fd);
     if (at == no_place) return;
+    const auto masked = entries_[at].masked;
     forget(entries_[at]);
-    entries_[at].masked = everything;
+    entries_[at].masked = masked | rests;
     wake_at(clock::now() + 100ms);
 }
 
@@ -83,8 +84,9 @@ void channel_map::stop_reading(int fd) noexcept {
 void turn::wake() {
     map_.deadline_ = channel_map::never;
     for (place at = 0; at < map_.entries_.size(); ++at) {
-        if (map_.entries_[at].masked != channel_map::everything) continue;
-        map_.entries_[at].masked = events::none;
+        auto& masked = map_.entries_[at].masked;
+        if (!any(masked & channel_map::rests)) continue;
+        masked &= ~channel_map::rests;
         map_.ask_once_.add(at);
     }
     ask_and_tell();
@@ -93,8 +95,8 @@ void turn::wake() {
 /// The part of `interest` that is not masked.  Out-of-band data is unmasked once none is reported.
 events turn::unmasked(place at, events interest) {
     auto& entry = map_.entries_[at];
-    const bool rests = entry.masked == channel_map::everything;
-    if (!rests && any(entry.masked & events::priority) && !platform::has_urgent(entry.fd))
+    if (any(entry.masked & channel_map::rests)) return events::none;
+    if (any(entry.masked & events::priority) && !platform::has_urgent(entry.fd))
         entry.masked &= ~events::priority;
     return interest & ~entry.masked;
 }

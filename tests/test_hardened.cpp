@@ -436,6 +436,8 @@ TEST_CASE("hardened: finish_sending_ sends the queue to a peer that has shut dow
             while (map) {
                 turns(map, use_poll, 1);
                 got += theirs.recv(room).count;
+                map.rest(c._fileno);  // a rest keeps what is masked
+                map.interest_changed(c._fileno);
             }
             for (auto more = theirs.recv(room); more.count > 0; more = theirs.recv(room))
                 got += more.count;
