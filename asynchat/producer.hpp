@@ -2,6 +2,7 @@
 #pragma once
 
 #include <asyncore/byte_buffer.hpp>
+#include <asyncore/literal.hpp>
 
 #include <cstddef>
 #include <string>
@@ -32,6 +33,12 @@ public:
     explicit simple_producer(std::string bytes, std::size_t size = 512) : buffer_size(size) {
         data.adopt(std::move(bytes));
     }
+    template <std::size_t N>
+    explicit simple_producer(const char (&literal)[N], std::size_t size = 512)
+        : simple_producer(std::string(asyncore::literal_bytes(literal)), size) {}
+    template <std::size_t N>
+    explicit simple_producer(char (&text)[N], std::size_t size = 512)
+        : simple_producer(std::string(text), size) {}
     std::string more() override {
         std::string result(data.view().substr(0, buffer_size));
         data.consume(result.size());

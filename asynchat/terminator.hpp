@@ -1,6 +1,8 @@
 // The end of a message: what ends it, and where that stands in the bytes.  Python: None, an int or bytes.
 #pragma once
 
+#include <asyncore/literal.hpp>
+
 #include <array>
 #include <concepts>
 #include <cstddef>
@@ -34,8 +36,7 @@ public:
     terminator_t(std::nullptr_t) = delete;  // Python's None is asynchat::none
     terminator_t(char) = delete;            // a delimiter of one byte is a string
     terminator_t(bool) = delete;
-    /// Throws: std::invalid_argument for a number that std::ptrdiff_t cannot hold, and for a literal with
-    ///         a zero byte, which would end there: "\0"sv is right.
+    /// Throws: std::invalid_argument for a number that std::ptrdiff_t cannot hold.
     template <std::integral Integer>
     terminator_t(Integer count) : value_(static_cast<std::ptrdiff_t>(count)) {
         if (!std::in_range<std::ptrdiff_t>(count))
@@ -43,11 +44,16 @@ public:
     }
     template <std::convertible_to<std::string_view> Bytes>
     terminator_t(const Bytes& delimiter) {
-        const std::string_view bytes(delimiter);
-        if constexpr (std::is_array_v<Bytes>)
-            if (bytes.size() + 1 < std::extent_v<Bytes>)
-                throw std::invalid_argument("a terminator with a zero byte: write \"...\"sv");
-        set(bytes);
+        set(delimiter);
+    }
+    /// A literal is all its bytes: "\0" is a delimiter of one byte.
+    template <std::size_t N>
+    terminator_t(const char (&literal)[N]) {
+        set(asyncore::literal_bytes(literal));
+    }
+    template <std::size_t N>
+    terminator_t(char (&text)[N]) {
+        set(text);
     }
     terminator_t(const terminator_t& other);
     // NOLINTNEXTLINE(bugprone-exception-escape): no alternative throws when it is moved.

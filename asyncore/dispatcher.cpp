@@ -146,6 +146,7 @@ std::size_t dispatcher::send(std::string_view data) {
         const auto [count, err] = socket.send(data);
         if (would_block(err)) return 0;
         if (err != 0) throw platform::os_error(err, "send");
+        events_in_vain_ = 0;
         return count;
     } catch (const std::system_error& error) {
         const int err = error.code().value();
@@ -162,6 +163,7 @@ std::size_t dispatcher::recv(std::span<char> buffer) {
         const auto [count, err] = socket.recv(buffer);
         if (would_block(err) && socket.layer() && socket.layer()->guessed()) return 0;
         if (err != 0) throw platform::os_error(err, "recv");
+        if (count > 0) events_in_vain_ = 0;
         // A closed connection is readable and has no data.  As in Python, this call stands in the try
         // block: if handle_close() itself throws the error of a lost peer, it is called again.
         if (count == 0 && (exact_() || !platform::is_datagram(socket.fileno()))) handle_eof_();
@@ -206,6 +208,7 @@ void dispatcher::handle_read_event() {
     const alive still_here(*this);
     if (!connected && connecting) handle_connect_event();
     if (still_here) handle_read();
+    if (still_here && _map->check_promises) check_for_spin_();
 }
 
 void dispatcher::handle_connect_event() {
@@ -225,6 +228,7 @@ void dispatcher::handle_write_event() {
     const alive still_here(*this);
     if (!connected && connecting) handle_connect_event();
     if (still_here) handle_write();
+    if (still_here && _map->check_promises) check_for_spin_();
 }
 
 void dispatcher::handle_expt_event() {
@@ -267,7 +271,7 @@ void dispatcher::handle_expt() { log_info("unhandled incoming priority event", "
 void dispatcher::handle_read() { log_info("unhandled read event", "warning"); }
 void dispatcher::handle_write() {
     log_info("unhandled write event", "warning");
-    if (_map->check_promises) check_for_spin_();
+    if (events_in_vain_ == most_events_in_vain_) throw_spin_();
 }
 void dispatcher::handle_connect() { log_info("unhandled connect event", "warning"); }
 

@@ -176,9 +176,12 @@ private:
     std::string describe_error_(const std::string& outcome) const;
     std::nullopt_t no_connection_(int err);
     void check_for_spin_();
+    [[noreturn]] void throw_spin_() const;
 
-    std::uint8_t failed_accepts_ = 0;     // calls of accept(2) in a row that failed
-    std::uint16_t unhandled_writes_ = 0;  // calls of handle_write() here, if promises are checked
+    std::uint8_t failed_accepts_ = 0;  // calls of accept(2) in a row that failed
+    /// The events in a row in which neither recv() nor send() moved a byte, if promises are checked.
+    std::uint16_t events_in_vain_ = 0;
+    static constexpr int most_events_in_vain_ = 1000;
 };
 
 template <>

@@ -229,10 +229,20 @@ std::nullopt_t dispatcher::no_connection_(int err) {
     return std::nullopt;
 }
 
+/// While promises are checked: names a channel whose events go on and move no byte.  It is only logged,
+/// since a class may send and receive by methods of its own.
 void dispatcher::check_for_spin_() {
-    ++unhandled_writes_;
-    if (unhandled_writes_ < 1000) return;
-    unhandled_writes_ = 0;
+    if (events_in_vain_ == most_events_in_vain_) return;
+    ++events_in_vain_;
+    if (events_in_vain_ < most_events_in_vain_ || platform::is_datagram(socket.fileno())) return;
+    _map->log_info(
+        type_name(typeid(*this)) + ": " + std::to_string(most_events_in_vain_) +
+            " events in a row moved no byte: does writable() say true with nothing to send, "
+            "or does handle_close() not close the channel?",
+        "error");
+}
+
+void dispatcher::throw_spin_() const {
     throw std::logic_error(type_name(typeid(*this)) +
                            ": writable() says true and handle_write() is not overridden, so the "
                            "loop never waits: override writable()");

@@ -6,7 +6,9 @@
 #include <cstddef>
 #include <cstring>
 #include <ostream>
+#include <stdexcept>
 #include <tuple>
+#include <utility>
 
 #include <arpa/inet.h>
 #include <netdb.h>
@@ -82,20 +84,26 @@ address::kernel_form with_port(const addrinfo& found, std::uint16_t port) {
     return form;
 }
 
+std::uint16_t port_of(long number) {
+    if (!std::in_range<std::uint16_t>(number))
+        throw std::overflow_error("port must be 0-65535, not " + std::to_string(number));
+    return static_cast<std::uint16_t>(number);
+}
+
 }  // namespace
 
-std::vector<address> getaddrinfo(const std::string& host, std::uint16_t port, int family,
-                                 int type) {
+std::vector<address> getaddrinfo(const std::string& host, long port, int family, int type) {
+    const auto checked = port_of(port);
     const auto found = look_up(host, family, type);
     std::vector<address> all;
     for (const auto* each = found.get(); each; each = each->ai_next) {
-        const auto form = with_port(*each, port);
+        const auto form = with_port(*each, checked);
         all.emplace_back(reinterpret_cast<const sockaddr*>(&form.name), form.length);
     }
     return all;
 }
 
-address::address(std::string_view host, std::uint16_t port) : port_(port), kind_(kind::host) {
+address::address(std::string_view host, long port) : port_(port_of(port)), kind_(kind::host) {
     in_addr parsed;
     const std::string text(host);
     if (text.find('\0') == text.npos && ::inet_pton(AF_INET, text.c_str(), &parsed) == 1) {
@@ -106,10 +114,9 @@ address::address(std::string_view host, std::uint16_t port) : port_(port), kind_
     long_ = std::make_unique<long_form>(long_form{text});
 }
 
-address::address(std::string_view host, std::uint16_t port, std::uint32_t flowinfo,
-                 std::uint32_t scope_id)
+address::address(std::string_view host, long port, std::uint32_t flowinfo, std::uint32_t scope_id)
     : long_(std::make_unique<long_form>(long_form{std::string(host), flowinfo, scope_id})),
-      port_(port),
+      port_(port_of(port)),
       kind_(kind::host_with_scope) {}
 
 address::address(std::string_view path)

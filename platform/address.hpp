@@ -29,13 +29,14 @@ namespace asyncore::platform {
 class address {
 public:
     address() noexcept = default;
-    address(std::string_view host, std::uint16_t port);
-    address(std::string_view host, std::uint16_t port, std::uint32_t flowinfo,
-            std::uint32_t scope_id);
+    /// Throws: std::overflow_error if the port is not between 0 and 65535.
+    address(std::string_view host, long port);
+    address(std::string_view host, long port, std::uint32_t flowinfo, std::uint32_t scope_id);
     address(std::string_view path);
     address(const char* path) : address(std::string_view(path)) {}
     address(std::nullptr_t) = delete;      // Python's None is {}
     address(std::integral auto) = delete;  // {host, port}
+    /// The form that the kernel gives: an address of IPv4 or IPv6, or of a Unix socket.
     address(const sockaddr* name, socklen_t length);
 
     address(const address& other);
@@ -47,6 +48,7 @@ public:
 
     std::string host() const;  // empty for a Unix socket
     std::uint16_t port() const noexcept { return port_; }
+    void operator[](std::integral auto) const = delete;  // addr[0] is host(), addr[1] is port()
     std::uint32_t flowinfo() const noexcept { return long_ ? long_->flowinfo : 0; }
     std::uint32_t scope_id() const noexcept { return long_ ? long_->scope_id : 0; }
     std::string path() const;  // of a Unix socket, else empty
@@ -92,9 +94,9 @@ private:
 
 /// All addresses of a host, in the order of the system's preference.  The host of each address is a
 /// number, so that no later call looks a name up and blocks.  Python: socket.getaddrinfo().
-/// Throws: as address::resolve().
-std::vector<address> getaddrinfo(const std::string& host, std::uint16_t port,
-                                 int family = AF_UNSPEC, int type = SOCK_STREAM);
+/// Throws: as address() and address::resolve().
+std::vector<address> getaddrinfo(const std::string& host, long port, int family = AF_UNSPEC,
+                                 int type = SOCK_STREAM);
 
 }  // namespace asyncore::platform
 

@@ -53,6 +53,15 @@ TEST_CASE("address: host and port and path are its parts") {
     CHECK(nothing.host().empty());
 }
 
+TEST_CASE("address: a port is between 0 and 65535") {
+    CHECK(address("127.0.0.1", 65535).port() == 65535);
+    for (const long port : {-1L, 65536L, 70000L}) {
+        CHECK_THROWS_AS(address("127.0.0.1", port), std::overflow_error);
+        CHECK_THROWS_AS(address("::1", port, 0, 0), std::overflow_error);
+        CHECK_THROWS_AS(asyncore::platform::getaddrinfo("127.0.0.1", port), std::overflow_error);
+    }
+}
+
 TEST_CASE("address: addresses are equal exactly if all their parts are") {
     const address all[] = {{},
                            {"127.0.0.1", 80},

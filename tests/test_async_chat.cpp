@@ -764,3 +764,18 @@ TEST_CASE_FIXTURE(with_peer, "not_done_yet_: more() may destroy the channel") {
     channel->push_with_producer(source);
     CHECK_FALSE(channel);
 }
+
+TEST_CASE_FIXTURE(with_peer,
+                  "async_chat: push() of a literal sends its zero bytes, of a variable its text") {
+    chat c(std::move(ends.first));
+    char text[8] = "text";
+    c.push("ready\0");
+    c.push(text);
+    c.push_with_producer("a\0b");
+    c.push_with_producer(text);
+    c.push_with_producer(asynchat::simple_producer("x\0y"));
+    c.push_with_producer(asynchat::simple_producer(text));
+    while (!c.producer_fifo.empty()) c.initiate_send();
+    const std::string_view wanted("ready\0texta\0btextx\0ytext", 24);
+    CHECK(received() == wanted);
+}

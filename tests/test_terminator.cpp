@@ -41,3 +41,12 @@ TEST_CASE("terminator: a terminator that was moved away is none") {
         CHECK(from.delimiter().empty());
     }
 }
+
+TEST_CASE("terminator: a literal is all its bytes, and a variable is text") {
+    CHECK(terminator_t("\0").delimiter() == std::string_view("\0", 1));
+    CHECK(terminator_t("a\0b").delimiter() == std::string_view("a\0b", 3));
+    static constexpr char without_end[] = {'\r', '\n'};
+    CHECK(terminator_t(without_end).delimiter() == "\r\n");
+    char text[8] = "\r\n";
+    CHECK(terminator_t(text).delimiter() == "\r\n");
+}

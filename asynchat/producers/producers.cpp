@@ -141,7 +141,7 @@ std::string chunked_producer::more() {
     const auto data = next();
     if (!data.empty()) {
         char size[2 * sizeof data.size()];
-        const auto end = std::to_chars(size, size + sizeof size, data.size(), 16).ptr;
+        auto* const end = std::to_chars(size, size + sizeof size, data.size(), 16).ptr;
         return std::string(size, end) + "\r\n" + data + "\r\n";
     }
     if (producer_) return {};

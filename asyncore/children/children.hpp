@@ -28,10 +28,11 @@ public:
     /// this.  A push() does not, since bytes that the system took may never reach the peer.
     void touch_();
 
-protected:
-    child_link() = default;
     child_link(const child_link&) = delete;
     child_link& operator=(const child_link&) = delete;
+
+protected:
+    child_link() = default;
     ~child_link() { leave_parent_(); }
     void leave_parent_() noexcept;
 

@@ -20,6 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+// NOLINTNEXTLINE(readability-redundant-declaration): <unistd.h> of macOS does not declare it.
 extern char** environ;
 
 namespace asyncore {
@@ -117,6 +118,7 @@ void launch::use(int standard, int source) {
 /// The words as exec(3) wants them.
 std::vector<char*> pointers_to(std::vector<std::string>& words) {
     std::vector<char*> all;
+    all.reserve(words.size() + 1);
     for (auto& word : words) all.push_back(word.data());
     all.push_back(nullptr);
     return all;

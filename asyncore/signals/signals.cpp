@@ -28,7 +28,7 @@ int first_of(signal_set set) { return std::countr_zero(set) + 1; }
 
 /// Guards all data below, but for what the handler uses.  Never destroyed, because objects of static
 /// storage use it.
-std::mutex& guard = *new std::mutex;
+std::mutex& slots_guard = *new std::mutex;
 
 }  // namespace
 
@@ -54,7 +54,7 @@ private:
 constinit std::atomic<signal_receiver*> signal_receiver::first_ = nullptr;
 
 signal_receiver& signal_receiver::acquire() {
-    const std::lock_guard lock(guard);
+    const std::lock_guard lock(slots_guard);
     for (auto* each = first_.load(); each; each = each->next_) {
         if (!each->is_free_) continue;
         if (each->sockets.is_inherited()) each->sockets.renew(platform::socket::pair());
@@ -68,7 +68,7 @@ signal_receiver& signal_receiver::acquire() {
 }
 
 void signal_receiver::release() noexcept {
-    const std::lock_guard lock(guard);
+    const std::lock_guard lock(slots_guard);
     is_free_ = true;
 }
 
@@ -158,7 +158,7 @@ signals::signals(std::initializer_list<int> caught, channel_map* map)
     receiver_.caught = 0;
     for (const int signal : caught) {
         check(signal);
-        const std::lock_guard lock(guard);
+        const std::lock_guard lock(slots_guard);
         if ((receiver_.wanted & bit_of(signal)) != 0) continue;
         dispositions[static_cast<std::size_t>(signal)].take(signal);
         receiver_.wanted |= bit_of(signal);
@@ -174,7 +174,7 @@ signals::~signals() {
 void signals::close() {
     leave_();
     unserved_ = 0;
-    const std::lock_guard lock(guard);
+    const std::lock_guard lock(slots_guard);
     for (auto left = receiver_.wanted.exchange(0); left != 0; left &= left - 1)
         dispositions[static_cast<std::size_t>(first_of(left))].give_back(first_of(left));
 }

@@ -146,19 +146,20 @@ void timers::handle_write_event() {
     const auto newest = serial_;
     for (auto at = queue_.begin(); at != queue_.end() && at->first.when <= now;) {
         const auto made = at->first;
-        if (made.serial <= newest) make(at->second);
+        const auto due = at->second;  // lives until it has been called
+        if (made.serial <= newest) make(*due);
         if (!still_here) return;
         at = queue_.upper_bound(made);
     }
 }
 
-void timers::make(std::shared_ptr<call> due) {
-    if (due->repeats) move(*due, next_time(*due));
-    if (!due->owner) return end_and_call(*due);
-    channel& owner = due->owner->owner_;
+void timers::make(call& due) {
+    if (due.repeats) move(due, next_time(due));
+    if (!due.owner) return end_and_call(due);
+    channel& owner = due.owner->owner_;
     const alive still_there(owner);
     try {
-        end_and_call(*due);
+        end_and_call(due);
     } catch (...) {
         if (!still_there || _reraised_exception()) throw;
         const alive still_here(*this);

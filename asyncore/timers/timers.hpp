@@ -98,6 +98,7 @@ private:
     struct due_time {
         clock::time_point when;
         std::uint64_t serial = 0;
+        // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 sees the 0 that the compiler compares with.
         auto operator<=>(const due_time&) const = default;
     };
     using call = timer::call;
@@ -109,7 +110,7 @@ private:
     void end(call& scheduled) noexcept;
     void enter();
     void leave() noexcept;
-    void make(std::shared_ptr<call> due);
+    void make(call& due);
     void end_and_call(call& due);
     clock::time_point next_time(const call& made) const;
 

@@ -26,8 +26,8 @@ std::map<int, peer> peers;
 long lines = 0, closed = 0;
 
 void answer(peer& here, std::string line) {
-    // The fault is in one line of a hundred.
-    const bool is_wrong = ++lines % 100 == 0;
+    // The fault is in one line of twenty.
+    const bool is_wrong = ++lines % 20 == 0;
     if (is_wrong && fault == "changes") line[line.size() / 2] ^= 1;
     if (is_wrong && fault == "loses") line.erase(line.size() / 2, 1);
     if (is_wrong && fault == "doubles") line += line;
