@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
+#include <cmath>
 #include <cstdio>
 #include <cwctype>
 #include <limits>
@@ -460,6 +462,21 @@ std::string repr_of(const address& name, bool) {
     const auto text = name.repr();
     if (!name || name.is_unix() || text.starts_with('(')) return text;
     return "(" + str_repr(name.host()) + ", " + std::to_string(name.port()) + ")";
+}
+
+std::string repr_of(double value, bool) {
+    if (std::isnan(value)) return "nan";
+    if (std::isinf(value)) return value < 0 ? "-inf" : "inf";
+    std::array<char, 32> text{};
+    const auto digits = [&](std::chars_format format) {
+        auto* const begin = text.data();
+        return std::string(begin, std::to_chars(begin, begin + text.size(), value, format).ptr);
+    };
+    const auto short_form = digits(std::chars_format::scientific);  // "1.5e+16"
+    const auto exponent = std::stoi(short_form.substr(short_form.find('e') + 1));
+    if (exponent < -4 || exponent >= 16) return short_form;
+    const auto fixed = digits(std::chars_format::fixed);
+    return fixed.find('.') == fixed.npos ? fixed + ".0" : fixed;
 }
 
 // --- socket

@@ -11,6 +11,7 @@
 
 #include <asyncore/platform/address.hpp>
 
+#include <concepts>
 #include <ctime>
 #include <optional>
 #include <ostream>
@@ -122,6 +123,8 @@ std::string repr_of(const std::string& text, bool is_bytes);
 std::string repr_of(const std::optional<std::string>& text, bool is_bytes);
 std::string repr_of(const list& texts, bool is_bytes);
 std::string repr_of(const address& name, bool is_bytes);  // a tuple
+std::string repr_of(double value, bool = false);  // the shortest digits that are this number
+std::string repr_of(std::integral auto, bool = false) = delete;  // a whole number prints itself
 
 template <class Value>
 std::ostream& operator<<(std::ostream& out, const repr<Value>& what) {

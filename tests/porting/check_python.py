@@ -6,9 +6,11 @@ python.hpp says it does otherwise ("Differs") is left out of the arguments: see 
 """
 
 import email.utils
+import math
 import os
 import random
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -56,6 +58,13 @@ def few(pieces=("a", "aa", "ab", ",", ", ", "\r\n", "\r")):
     """A separator, and a text that has it often."""
     separator = random.choice([*pieces, ""])
     return "".join(random.choices([*pieces, "b"], k=random.randrange(10))), separator
+
+
+def real():
+    """Any float, a float with few digits, or a float at the edge between the two forms of repr()."""
+    return random.choice([struct.unpack("d", random.randbytes(8))[0], random.randrange(10**6) / 10**random.randrange(12),
+                          random.choice([-1, 1]) * 10.0**random.randrange(-6, 19), random.uniform(1e15, 1e17), -0.0,
+                          0.1 + 0.2, 5e-324, 9007199254740993.0, 9999999999999998.0, math.inf, -math.inf, math.nan])
 
 
 def when():
@@ -113,6 +122,7 @@ TESTS = {
     "slice": (lambda: (few()[0], random.randrange(-9, 9), random.choice([None, *range(-9, 9)])),
               lambda a, begin, end: a[begin:end]),
     "list.repr": (lambda: ("s", *(text() for each in range(random.randrange(4)))), lambda a, *rest: repr(list(rest))),
+    "float.repr": (one(real), repr),
     "address.repr": (lambda: (random.choice(["127.0.0.1", "host.example", ""]), random.randrange(65536)),
                      lambda host, port: repr((host, port))),
     "getfqdn": (one(lambda: random.choice(["", "0.0.0.0", " localhost ", "127.0.0.1", "no.such.host.invalid"])),

@@ -2,6 +2,7 @@
 // the result as check_python.py reads it.
 #include "../../docs/porting/python.hpp"
 
+#include <cstdlib>
 #include <functional>
 #include <iostream>
 #include <map>
@@ -103,6 +104,8 @@ const std::map<std::string, function> functions{
      [](const arguments& a) {
          return shown(py::repr_of(py::list(a.begin() + 1, a.end()), a.at(0) == "b"));
      }},
+    {"float.repr",
+     of_one([](const std::string& a) { return py::repr_of(std::strtod(a.c_str(), nullptr)); })},
     {"address.repr",
      [](const arguments& a) {
          const auto port = static_cast<std::uint16_t>(std::stoi(a.at(1)));
