@@ -271,7 +271,7 @@ void dispatcher::handle_expt() { log_info("unhandled incoming priority event", "
 void dispatcher::handle_read() { log_info("unhandled read event", "warning"); }
 void dispatcher::handle_write() {
     log_info("unhandled write event", "warning");
-    if (events_in_vain_ == most_events_in_vain_) throw_spin_();
+    if (events_in_vain_ == most_events_in_vain_ - 1) throw_spin_();
 }
 void dispatcher::handle_connect() { log_info("unhandled connect event", "warning"); }
 

@@ -2,9 +2,9 @@
 # Installs the packages that are missing, builds into build/, and runs the tests.
 #
 #   sh tests/run.sh                 every test
-#   sh tests/run.sh --ci            what .ci/run runs: every test, built by gcc, and then the programs
-#                                   built by clang with AddressSanitizer and UndefinedBehaviorSanitizer,
-#                                   without the suites smtpd and slow
+#   sh tests/run.sh --ci            what .ci/run runs: the tests without the suite long, built by gcc, and
+#                                   then the programs built by clang with AddressSanitizer and
+#                                   UndefinedBehaviorSanitizer, without the suites smtpd, slow and long
 #   sh tests/run.sh --build-only    no test: only the build
 #   sh tests/run.sh --replay N      N random schedules, compared with CPython on every mechanism
 #   sh tests/run.sh --faults [SECONDS]
@@ -146,9 +146,9 @@ case $what in
     # Compilers take less time without debug information, and clang half the time without optimization.
     CXX=g++ build build -Ddebug=false
     build_sanitized clang++ build-asan-clang -Db_lundef=false -Doptimization=0
-    run_tests build
-    # What --sanitize runs beyond this takes long, and is run by hand.
-    run_sanitized build-asan-clang --no-suite smtpd --no-suite slow
+    # What `sh tests/run.sh` and --sanitize run beyond this takes long, and is run by hand.
+    run_tests build --no-suite long
+    run_sanitized build-asan-clang --no-suite smtpd --no-suite slow --no-suite long
     ;;
 --sanitize)
     build_sanitized g++ build-asan-gcc

@@ -1,4 +1,4 @@
-"""The first mistakes of a newcomer, and what they are told: check.py COMPILER... -- LIBRARY...
+"""The first mistakes of a newcomer, and what they are told: check.py [--other] COMPILER... -- LIBRARY...
 
 Each file NAME.cpp beside this one has one mistake.  Its first comment says which, and the lines below say what happens:
 
@@ -8,8 +8,8 @@ Each file NAME.cpp beside this one has one mistake.  Its first comment says whic
     // flags: WORDS      What the compiler gets besides.
 
 The first error or warning names the line that ends with "// here".  What is said has REGEX, which names the cure, outside
-of the lines of the file itself, and in the first lines: what comes after them is not read.  The same holds for each
-other compiler, g++ or clang++, that is here.
+of the lines of the file itself, and in the first lines: what comes after them is not read.  With --other the same is
+asked of the compilers, g++ or clang++, that are here beside this one.
 """
 
 import functools
@@ -72,6 +72,13 @@ def line_of_first_error(output, file):
     return int(places[-1]) if places else None
 
 
+def other_compilers(given):
+    """g++ and clang++, as far as they are here and are not the compiler `given`."""
+    real = pathlib.Path(shutil.which(given)).resolve()
+    return [(name,) for name in ("g++", "clang++")
+            if shutil.which(name) and pathlib.Path(shutil.which(name)).resolve() != real]
+
+
 class Mistakes(unittest.TestCase):
     def for_each(self, kind, check):
         files = [each for each in map(Mistake, sorted(FOLDER.glob("*.cpp"))) if each.kind == kind]
@@ -112,9 +119,9 @@ class Mistakes(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    at = sys.argv.index("--")
-    COMPILERS, LIBRARIES = [tuple(sys.argv[1:at])], sys.argv[at + 1:]
-    real = pathlib.Path(shutil.which(COMPILERS[0][-1])).resolve()
-    COMPILERS += [(other,) for other in ("g++", "clang++")
-                  if shutil.which(other) and pathlib.Path(shutil.which(other)).resolve() != real]
+    at = sys.argv.index("--", 2)
+    given, LIBRARIES = sys.argv[1:at], sys.argv[at + 1:]
+    COMPILERS = other_compilers(given[-1]) if given[0] == "--other" else [tuple(given)]
+    if not COMPILERS:
+        sys.exit(77)  # skipped
     unittest.main(argv=sys.argv[:1])
