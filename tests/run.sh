@@ -143,8 +143,8 @@ esac
 
 case $what in
 --ci)
-    # Compilers take less time without debug information, and clang half the time without optimization.
-    CXX=g++ build build -Ddebug=false
+    # Compilers take less time with little debug information, and clang half the time without optimization.
+    CXX=g++ build build -Ddebug=false -Dcpp_args=-g1
     build_sanitized clang++ build-asan-clang -Db_lundef=false -Doptimization=0
     # What `sh tests/run.sh` and --sanitize run beyond this takes long, and is run by hand.
     run_tests build --no-suite long
