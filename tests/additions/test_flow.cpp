@@ -378,7 +378,7 @@ TEST_CASE_TEMPLATE("flow_control: a proxy reads only as fast as the slow side ta
         proxy<Side> scene(use_poll);
         auto& client = scene.client.first;
         auto& server = scene.server.first;
-        constexpr std::size_t all = 64 << 20;
+        constexpr std::size_t all = 32 << 20;
 
         // The client takes nothing: the server can give no more than what the systems and one queue hold.
         auto given = scene.stuff(server, all);
