@@ -102,14 +102,11 @@ public:
     /// Hazard: if the peer is gone, handle_close() runs inside this call.  A loop that pushes to all
     /// sessions walks over a copy of its list of sessions, or each session has send_later_ set.
     virtual void push(std::string_view data);
-    /// A literal is all its bytes: push("ready\0") queues six.  A variable is text that ends at its zero byte.
-    template <std::size_t N>
-    void push(const char (&literal)[N]) {
-        push(asyncore::literal_bytes(literal));
-    }
-    template <std::size_t N>
-    void push(char (&text)[N]) {
-        push(std::string_view(text));
+    /// A literal is all its bytes: push("ready\0") queues six.  A `char text[]` ends at its first zero byte.
+    /// A class that overrides push() needs `using async_chat::push;` for that.
+    template <asyncore::character Char, std::size_t N>
+    void push(Char (&array)[N]) {
+        push(asyncore::bytes_of(array));
     }
     void push(std::nullptr_t) = delete;            // push("0")?  close_when_done()?
     void push(const char*, std::size_t) = delete;  // push({data, size})
@@ -125,13 +122,9 @@ public:
     }
     /// Bytes are a producer too: queues a copy of `data` in one piece.
     virtual void push_with_producer(std::string_view data);
-    template <std::size_t N>
-    void push_with_producer(const char (&literal)[N]) {
-        push_with_producer(asyncore::literal_bytes(literal));
-    }
-    template <std::size_t N>
-    void push_with_producer(char (&text)[N]) {
-        push_with_producer(std::string_view(text));
+    template <asyncore::character Char, std::size_t N>
+    void push_with_producer(Char (&array)[N]) {
+        push_with_producer(asyncore::bytes_of(array));
     }
     /// Sends, or leaves that to a later turn, as push() does when it has queued something.  Call it after
     /// you gave bytes to a producer that was not_done_yet_(), and after you ended such a producer.

@@ -33,12 +33,9 @@ public:
     explicit simple_producer(std::string bytes, std::size_t size = 512) : buffer_size(size) {
         data.adopt(std::move(bytes));
     }
-    template <std::size_t N>
-    explicit simple_producer(const char (&literal)[N], std::size_t size = 512)
-        : simple_producer(std::string(asyncore::literal_bytes(literal)), size) {}
-    template <std::size_t N>
-    explicit simple_producer(char (&text)[N], std::size_t size = 512)
-        : simple_producer(std::string(text), size) {}
+    template <asyncore::character Char, std::size_t N>
+    explicit simple_producer(Char (&array)[N], std::size_t size = 512)
+        : simple_producer(std::string(asyncore::bytes_of(array)), size) {}
     std::string more() override {
         std::string result(data.view().substr(0, buffer_size));
         data.consume(result.size());

@@ -11,7 +11,6 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
-#include <type_traits>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -47,13 +46,9 @@ public:
         set(delimiter);
     }
     /// A literal is all its bytes: "\0" is a delimiter of one byte.
-    template <std::size_t N>
-    terminator_t(const char (&literal)[N]) {
-        set(asyncore::literal_bytes(literal));
-    }
-    template <std::size_t N>
-    terminator_t(char (&text)[N]) {
-        set(text);
+    template <asyncore::character Char, std::size_t N>
+    terminator_t(Char (&array)[N]) {
+        set(asyncore::bytes_of(array));
     }
     terminator_t(const terminator_t& other);
     // NOLINTNEXTLINE(bugprone-exception-escape): no alternative throws when it is moved.

@@ -148,7 +148,7 @@ public:
     virtual void handle_expt();
     virtual void handle_read();
     /// Hazard: unless writable() is overridden too, the loop never waits.  With ASYNCORE_CHECK=1 this
-    /// method throws a std::logic_error that says so, after 1,000 calls.
+    /// method throws a std::logic_error that says so, after 1,000 events in a row that moved no byte.
     virtual void handle_write();
     virtual void handle_connect();
     /// Accepts one connection and calls handle_accepted().  Differs: D32 - what this method throws

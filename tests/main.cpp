@@ -1,9 +1,9 @@
 // The main() of every test program.  Around each test case it compares what the process has, and it
 // counts the turns that made no progress.  A case fails, by name, that
 //
-// - leaves memory, a descriptor or a thread.  Such a case runs once more, and fails if it does so again:
-//   what a process or a thread keeps from its first use on is no leak (the global map, the descriptor in
-//   reserve, spare containers, static objects);
+// - leaves memory, a descriptor or a thread.  Such a case runs up to six times more, and fails if it does so
+//   each time: what a process or a thread keeps for the next use is no leak (the global map, the
+//   descriptor in reserve, spare containers, static objects);
 // - closes a descriptor that was open before;
 // - has more than `most_fruitless` waits without progress in a row.
 //

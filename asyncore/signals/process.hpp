@@ -45,7 +45,7 @@ public:
     /// Empty while the program runs.  Then its exit status; or, negative, the number of the signal that
     /// ended it; or 255 if other code of this process took the status.
     std::optional<int> returncode;
-    /// This process's end of each pipe that the options asked for; the others are empty.
+    /// This process's end of each pipe.  The end of a pipe that the options did not ask for is empty.
     platform::socket input, output, errors;
 
     /// Called when the program has ended and is reaped.  By default this does nothing.

@@ -8,6 +8,7 @@ FOLDER has tls_echo, starttls, https_server and https_client.  The command opens
 import contextlib
 import os
 import pathlib
+import select
 import shutil
 import smtplib
 import socket
@@ -63,15 +64,28 @@ def secure(sock, **how):
 
 
 def exchange(sock, data):
-    """Sends `data`, which may be more than fits into the buffers of both ends, and returns as much of the answer."""
-    if len(data) < 1000:  # it fits; two threads may not use one session at a time
-        sock.sendall(data)
-        return read_exactly(sock, len(data))
-    sender = threading.Thread(target=sock.sendall, args=(data,))
-    sender.start()
-    answer = read_exactly(sock, len(data))
-    sender.join()
-    return answer
+    """Sends `data`, which may be more than fits into the buffers of both ends, and returns as much of the answer.
+
+    One thread does both: two threads may not use one session at a time."""
+    def attempt(call, argument):
+        with contextlib.suppress(ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return call(argument)
+        return None
+
+    answer, rest = bytearray(), memoryview(data)
+    sock.setblocking(False)
+    while len(answer) < len(data):
+        if rest:
+            rest = rest[attempt(sock.send, rest) or 0:]
+        piece = attempt(sock.recv, len(data) - len(answer))
+        if piece == b"":
+            break  # the end of file
+        if piece:
+            answer += piece
+        else:
+            select.select([sock], [sock] if rest else [], [])
+    sock.setblocking(True)
+    return bytes(answer)
 
 
 class Lines:
