@@ -77,6 +77,10 @@ public:
     /// The select delivery calls this in place of handle_write_event() if the descriptor also hung up.
     virtual void handle_hung_up_write_event_() { handle_write_event(); }
 
+    /// Does for `flags` what readwrite() does, and returns true; or returns false, and readwrite() calls the
+    /// hooks one by one.  For a channel whose hooks are in another language.
+    virtual bool readwrite_(platform::events) { return false; }
+
     /// The shared_ptr to this channel.  It exists while the constructor of the channel runs, too.  See
     /// self().
     /// Throws: std::logic_error if spawn() did not make the channel.

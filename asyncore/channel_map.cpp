@@ -173,15 +173,19 @@ platform::poller& channel_map::poller() {
     return *poller_;
 }
 
+std::unique_ptr<platform::poller> channel_map::new_poller_(std::string_view mechanism) {
+    return platform::make_poller(mechanism);
+}
+
 /// Makes a poller that watches what the last one watched.
 void channel_map::renew_poller() {
-    auto made = platform::make_poller(mechanism_);
+    auto made = new_poller_(mechanism_);
     // The new poller may get the number of a descriptor that was closed behind its channel.  Then
     // nothing would show that the channel's descriptor is closed.  So the poller gets another number.
     std::vector<std::unique_ptr<platform::poller>> misplaced;
     while (made->fileno() >= 0 && contains(made->fileno())) {
         misplaced.push_back(std::move(made));
-        made = platform::make_poller(mechanism_);
+        made = new_poller_(mechanism_);
     }
     misplaced.clear();
     if (interrupt_ >= 0) made->watch(interrupt_, events::read);

@@ -34,11 +34,11 @@ inline constexpr std::size_t faults = 5;
 /// Without a turn it is destroyed when the next loop() or sweep() begins, or when the thread ends.  So
 /// close() never destroys its channel.  If the last shared_ptr ends in another thread than the map's,
 /// the map's thread destroys the channel.
-class channel_map final : public channel_holder {
+class channel_map : public channel_holder {
 public:
     /// `mechanism` names the kind of poller; see platform::make_poller() for the default.
     explicit channel_map(std::string mechanism = "") : mechanism_(std::move(mechanism)) {}
-    ~channel_map();
+    virtual ~channel_map();
     channel_map(const channel_map&) = delete;
     channel_map& operator=(const channel_map&) = delete;
 
@@ -109,6 +109,10 @@ public:
     clock::time_point deadline() const noexcept { return deadline_; }
     /// Leaves the entry `fd` unwatched for a tenth of a second, or until interest_changed(fd).
     void rest(int fd) noexcept;
+    /// accept(2) failed with `error` on the listener `fd`: drops one connection if the process has no
+    /// descriptor left, or else has the listener rest.
+    /// Returns: the line to log; empty at most times within a second.
+    std::string rest_listener(int fd, int error);
     /// Watches the entry `fd` for reading no more.  For a channel that has read the end of file.
     void stop_reading(int fd) noexcept;
     /// Whether a fault of this kind may be logged now: true at most once a second for each kind.  The
@@ -153,6 +157,8 @@ private:
     void empty_out(entry& left) noexcept;
     void squeeze();
     platform::poller& poller();
+    /// Makes the poller of this map.  The map of another language overrides it: its wait lets other threads run.
+    virtual std::unique_ptr<platform::poller> new_poller_(std::string_view mechanism);
     void forget(entry& left) noexcept;
     void renew_poller();
     void report(fault what, const char* text, const char* why) noexcept;

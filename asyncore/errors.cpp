@@ -33,11 +33,12 @@ bool _reraised_exception() {
     }
 }
 
-std::tuple<std::tuple<std::string, std::string, std::string>, std::string, std::string, std::string>
-compact_traceback() {
+traceback compact_traceback() {
     if (!std::current_exception()) throw std::logic_error("traceback does not exist");
     try {
         throw;
+    } catch (const foreign_exception& error) {
+        return error.compact_traceback();
     } catch (const std::exception& error) {
         return {{}, type_name(typeid(error)), error.what(), ""};
     } catch (...) {

@@ -35,6 +35,19 @@ struct SystemExit {
     int code = 0;
 };
 
+/// What compact_traceback() returns: ((file, function, line), type, value, info).
+using traceback = std::tuple<std::tuple<std::string, std::string, std::string>, std::string,
+                             std::string, std::string>;
+
+/// An exception that came from another language, and knows its traceback.
+class foreign_exception {
+public:
+    virtual traceback compact_traceback() const = 0;
+
+protected:
+    virtual ~foreign_exception() = default;
+};
+
 #pragma GCC visibility pop
 
 /// The errno values that mean "the peer is gone": a close, not an error.  The whole process has one set,
@@ -52,8 +65,7 @@ bool _reraised_exception();
 ///
 /// Differs: D5 - C++ exceptions carry no traceback: file, function, line and info are empty.
 /// Throws:  std::logic_error if no exception is being handled.
-std::tuple<std::tuple<std::string, std::string, std::string>, std::string, std::string, std::string>
-compact_traceback();
+traceback compact_traceback();
 
 /// A type's name as it is written in the source.
 std::string type_name(const std::type_info& type);

@@ -77,6 +77,16 @@ void channel_map::stop_reading(int fd) noexcept {
     interest_changed(fd);
 }
 
+std::string channel_map::rest_listener(int fd, int error) {
+    const bool none_left = error == EMFILE || error == ENFILE;
+    const bool dropped = none_left && platform::drop_connection(fd);
+    if (!dropped) rest(fd);
+    const bool is_allowed = may_log(none_left ? fault::descriptors : fault::accept);
+    if (!is_allowed) return "";
+    return dropped ? "no descriptors left, a connection was dropped"
+                   : "accept: " + _strerror(error) + ", the listener rests";
+}
+
 // --- The turn.
 
 /// The map's deadline has come: asks the channels that rest, the channels whose answers may have changed,
@@ -218,14 +228,8 @@ std::nullopt_t dispatcher::no_connection_(int err) {
         return std::nullopt;
     }
     if (!platform::is_listener(socket.fileno())) throw platform::os_error(err, "accept");
-    const bool none_left = err == EMFILE || err == ENFILE;
-    const bool dropped = none_left && platform::drop_connection(socket.fileno());
-    if (!dropped) _map->rest(_fileno);
-    const bool is_allowed = _map->may_log(none_left ? fault::descriptors : fault::accept);
-    if (is_allowed)
-        log_info(dropped ? "no descriptors left, a connection was dropped"
-                         : "accept: " + _strerror(err) + ", the listener rests",
-                 "error");
+    const auto line = _map->rest_listener(_fileno, err);
+    if (!line.empty()) log_info(line, "error");
     return std::nullopt;
 }
 

@@ -57,7 +57,8 @@ void readwrite_until(channel& obj, events flags, Ended ended) {
 }  // namespace
 
 void readwrite(channel& obj, events flags) {
-    readwrite_until(obj, flags, [] { return true; });
+    const bool is_done = obj.readwrite_(flags);
+    if (!is_done) readwrite_until(obj, flags, [] { return true; });
 }
 
 namespace {
@@ -101,12 +102,17 @@ void select_turn(platform::timeout timeout, channel_map& map) {
 void read_to_the_end(channel& obj, const turn::event& each, const turn& this_turn) {
     const bool may_lose = any(each.found & events::read) && any(each.found & closing_events);
     const auto before = may_lose ? this_turn.progress_of(each) : turn::progress();
-    readwrite_until(obj, each.found, [&] {
+    const auto ended = [&] {
         if (before.unread == 0 || !this_turn.stands(each)) return true;
         const auto now = this_turn.progress_of(each);
         const bool has_read = now.unread < before.unread || now.received != before.received;
         return !has_read;
-    });
+    };
+    const auto first = before.unread == 0 ? each.found : each.found & ~closing_events;
+    const bool is_done = obj.readwrite_(first);
+    if (!is_done) return readwrite_until(obj, each.found, ended);
+    if (first != each.found && this_turn.stands(each) && ended())
+        obj.readwrite_(each.found & closing_events);
 }
 
 /// Python: poll2().
@@ -146,11 +152,16 @@ void close_ignoring(channel& obj, bool ignore_all) {
 void poll(platform::timeout timeout, channel_map* map) { select_turn(timeout, begin_turns(map)); }
 void poll2(platform::timeout timeout, channel_map* map) { poll_turn(timeout, begin_turns(map)); }
 
+void take_turn(platform::timeout timeout, channel_map& map, delivery how) {
+    if (how == delivery::poll) poll_turn(timeout, map);
+    else select_turn(timeout, map);
+}
+
 void loop(platform::timeout timeout, bool use_poll, channel_map* map, std::optional<long> count) {
-    const auto poll_fun = use_poll ? poll_turn : select_turn;
+    const auto how = use_poll ? delivery::poll : delivery::select;
     auto& channels = begin_turns(map);
     while (channels && (!count || *count > 0)) {
-        poll_fun(timeout, channels);
+        take_turn(timeout, channels, how);
         if (count) --*count;
     }
 }

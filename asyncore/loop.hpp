@@ -8,6 +8,9 @@
 
 namespace asyncore {
 
+/// How ready events become calls: as asyncore.poll() does it, or as asyncore.poll2() does.
+enum class delivery { select, poll };
+
 /// Each of these calls one hook.  An exception goes to obj.handle_error(), which runs inside the
 /// catch block: `throw;` there is Python's bare `raise`, and leaves the loop.  ExitNow and its kind
 /// (see _reraised_exception()) leave at once.
@@ -34,6 +37,10 @@ void poll2(platform::timeout timeout = 0.0, channel_map* map = nullptr);
 inline void poll3(platform::timeout timeout = 0.0, channel_map* map = nullptr) {
     poll2(timeout, map);
 }
+
+/// One turn of loop().  Differs from poll() and poll2(): a channel that promised to report changes is asked
+/// only if it reported one.
+void take_turn(platform::timeout timeout, channel_map& map, delivery how);
 
 /// Takes turns until the map is empty, or until `count` turns were taken.  `use_poll` picks the delivery:
 /// poll2() in place of poll().  Differs: D25 - it does not pick the mechanism, which is the map's.

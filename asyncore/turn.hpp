@@ -2,15 +2,13 @@
 #pragma once
 
 #include <asyncore/channel_map.hpp>
+#include <asyncore/loop.hpp>
 #include <asyncore/spares.hpp>
 #include <asyncore/spawned.hpp>
 
 #include <vector>
 
 namespace asyncore {
-
-/// How ready events become calls: as asyncore.poll() does it, or as asyncore.poll2() does.
-enum class delivery { select, poll };
 
 /// One turn.  It lives on the stack of poll() or poll2(), and what it found is its own, so a hook
 /// may run a turn inside it.

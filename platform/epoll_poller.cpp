@@ -59,7 +59,6 @@ public:
     std::string_view name() const noexcept override { return "epoll"; }
     int fileno() const noexcept override { return kernel_.get(); }
 
-protected:
     bool wait_once(timeout limit, std::vector<ready>& found) override {
         make_room();
         const int wait = always_.empty() ? limit.milliseconds() : 0;

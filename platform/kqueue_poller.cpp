@@ -130,7 +130,6 @@ public:
     std::string_view name() const noexcept override { return "kqueue"; }
     int fileno() const noexcept override { return kernel_.get(); }
 
-protected:
     bool wait_once(timeout limit, std::vector<ready>& found) override {
         room_.resize(std::max<std::size_t>(64, count_ * 3));
         if (!always_.empty()) limit = 0.0;

@@ -27,7 +27,6 @@ public:
 
     std::string_view name() const noexcept override { return "poll"; }
 
-protected:
     bool wait_once(timeout limit, std::vector<ready>& found) override {
         int count = ::poll(list_.data(), static_cast<nfds_t>(list_.size()), limit.milliseconds());
         if (count < 0 && errno == EINTR) return false;

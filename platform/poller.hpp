@@ -52,8 +52,8 @@ public:
     /// "select", "poll", "epoll" or "kqueue".
     virtual std::string_view name() const noexcept = 0;
 
-protected:
-    /// Waits once, for `limit` at most, and adds to `found`, which is empty.
+    /// What wait() does one time or several: one system call, which waits for `limit` at most.  Adds to
+    /// `found`, which is empty.
     /// Returns: false if wait() is to wait on: a signal ended this wait, or no descriptor that was
     ///          reported turned out to be ready.
     virtual bool wait_once(timeout limit, std::vector<ready>& found) = 0;

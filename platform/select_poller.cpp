@@ -46,7 +46,6 @@ public:
     int highest() const noexcept override { return FD_SETSIZE - 1; }
     std::string_view name() const noexcept override { return "select"; }
 
-protected:
     bool wait_once(timeout limit, std::vector<ready>& found) override {
         auto answer = watched_;
         int count = ask(answer, limit);

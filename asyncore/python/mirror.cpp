@@ -1,0 +1,200 @@
+#include <asyncore/python/mirror.hpp>
+
+#include <asyncore/python/errors.hpp>
+#include <asyncore/python/names.hpp>
+#include <asyncore/python/waiting.hpp>
+
+#include <asyncore/loop.hpp>
+#include <asyncore/platform/descriptor.hpp>
+
+#include <algorithm>
+#include <list>
+#include <unordered_map>
+
+namespace asyncore::python {
+
+// --- All mirrors.
+
+namespace {
+
+/// The mirrors, the one that was used last first.  CPython does not tell when a dict is freed.  So a mirror may
+/// outlive its dict, and then get another dict that has the same address: the version of that dict is another
+/// one, too, and sync() makes the mirror equal to it.
+std::list<std::unique_ptr<mirror>>& mirrors() {
+    static auto& all = *new std::list<std::unique_ptr<mirror>>;
+    return all;
+}
+constexpr std::size_t most_mirrors = 16;
+
+/// A descriptor, or -1 for another key.
+int descriptor_of(PyObject* key) {
+    constexpr long most = 1 << 24;
+    if (!PyLong_CheckExact(key)) return -1;
+    int overflow = 0;
+    const long number = PyLong_AsLongAndOverflow(key, &overflow);
+    return overflow == 0 && 0 <= number && number <= most ? static_cast<int>(number) : -1;
+}
+
+}  // namespace
+
+mirror* mirror::find(PyObject* dict) noexcept {
+    for (const auto& each : mirrors())
+        if (each->dict_ == dict) return each.get();
+    return nullptr;
+}
+
+mirror& mirror::of(PyObject* dict) {
+    auto& all = mirrors();
+    const auto found =
+        std::find_if(all.begin(), all.end(), [&](const auto& each) { return each->dict_ == dict; });
+    if (found != all.end()) {
+        all.splice(all.begin(), all, found);
+        return *all.front();
+    }
+    all.emplace_front(new mirror(dict));
+    auto& made = *all.front();
+    if (all.size() <= most_mirrors) return made;
+    const auto idle =
+        std::find_if(all.rbegin(), all.rend(), [](const auto& each) { return each->depth_ == 0; });
+    all.erase(std::next(idle).base());
+    return made;
+}
+
+mirror::~mirror() {
+    for (std::size_t fd = 0; fd < channels_.size(); ++fd)
+        if (channels_[fd]) drop(static_cast<int>(fd));
+}
+
+// --- The dict.
+
+// Deprecated since 3.12, and in use by CPython's own profiler until 3.13.  The watchers that came in its place
+// do not exist in 3.11.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+std::uint64_t mirror::version_of(PyObject* dict) noexcept {
+    return reinterpret_cast<PyDictObject*>(dict)->ma_version_tag;
+}
+#pragma GCC diagnostic pop
+
+object mirror::get_in_dict(PyObject* key) const {
+    auto* const value = PyDict_GetItemWithError(dict_, key);
+    if (!value && PyErr_Occurred()) throw_raised();
+    return object::borrow(value);
+}
+
+object mirror::function(PyObject* name) const {
+    auto* const value = PyDict_GetItemWithError(globals_, name);
+    if (value) return object::borrow(value);
+    if (!PyErr_Occurred()) PyErr_SetObject(PyExc_NameError, name);
+    throw_raised();
+}
+
+bool mirror::sync() {
+    const auto version = version_of(dict_);
+    if (version != version_) {
+        version_ = 0;
+        const bool has_descriptors = walk();
+        if (!has_descriptors) return false;
+        version_ = version;
+    }
+    watch_anew();
+    return true;
+}
+
+/// A dict keeps the order of what it has, and adds at the end, as the map does.  So where the two differ, the
+/// map has something that the dict has no more, or has anew at its end.
+bool mirror::walk() {
+    struct added_entry {
+        int fd;
+        object key, value;
+    };
+    std::vector<added_entry> added;  // put in at last, since that may run code of Python
+    auto here = begin();
+    PyObject *key = nullptr, *value = nullptr;
+    for (Py_ssize_t at = 0; PyDict_Next(dict_, &at, &key, &value);) {
+        const int fd = descriptor_of(key);
+        if (fd < 0) return false;
+        while (here != end() && !((*here).first == fd && holds(fd, value))) {
+            drop((*here).first);
+            ++here;
+        }
+        if (here != end()) ++here;
+        else added.push_back({fd, object::borrow(key), object::borrow(value)});
+    }
+    for (; here != end(); ++here) drop((*here).first);
+    for (const auto& each : added) put(each.fd, each.key.get(), each.value.get());
+    return true;
+}
+
+/// Whether the entry `fd` stands for `value`.
+bool mirror::holds(int fd, PyObject* value) const {
+    return channels_[static_cast<std::size_t>(fd)]->stands_for(value);
+}
+
+void mirror::drop(int fd) {
+    erase(fd);
+    channels_[static_cast<std::size_t>(fd)].reset();
+}
+
+void mirror::put(int fd, PyObject* key, PyObject* value) {
+    const auto index = static_cast<std::size_t>(fd);
+    if (index >= channels_.size()) channels_.resize(index + 1);
+    auto made = std::make_unique<python_channel>(*this, fd, key, value);
+    set(fd, *made);
+    channels_[index] = std::move(made);
+}
+
+/// The stock add_channel() entered these descriptors since the last turn.
+void mirror::watch_anew() {
+    for (const int fd : entered_)
+        if (auto* const value = get(fd)) set(fd, *value);
+    entered_.clear();
+}
+
+// --- A turn.
+
+std::unique_ptr<platform::poller> mirror::new_poller_(std::string_view mechanism) {
+    return make_releasing_poller(mechanism);
+}
+
+mirror::turn_scope::turn_scope(mirror& map, PyObject* globals)
+    : map_(map),
+      dict_(object::borrow(map.dict_)),
+      globals_(object::borrow(globals)),
+      outer_globals_(std::exchange(map.globals_, globals)) {
+    ++map.depth_;
+    map.thread_ = std::this_thread::get_id();
+}
+
+mirror::turn_scope::~turn_scope() {
+    --map_.depth_;
+    map_.globals_ = outer_globals_;
+}
+
+void mirror::take_turn(platform::timeout limit, delivery how, PyObject* globals) {
+    const turn_scope scope(*this, globals);
+    set_exit_now(function(names::ExitNow).get());
+    sweep();
+    close_the_closed();
+    asyncore::take_turn(limit, *this, how);
+}
+
+/// epoll forgets a closed descriptor in silence.  So each turn looks at the channels that were served in the
+/// last turn, and at a sixteenth of all channels; in an exact map, at all.
+void mirror::close_the_closed() {
+    auto suspects = std::exchange(served_, {});
+    const auto count = channels_.size();
+    const auto some = exact ? count : count / 16 + 1;
+    for (std::size_t i = 0; i < std::min(some, count); ++i) {
+        verified_ = (verified_ + 1) % count;
+        if (channels_[verified_]) suspects.push_back(static_cast<int>(verified_));
+    }
+    for (const int fd : suspects) {
+        const auto index = static_cast<std::size_t>(fd);
+        if (index >= channels_.size() || !channels_[index]) continue;
+        auto& each = *channels_[index];
+        if (each.is_closed() || !platform::is_open(fd)) each.handle_close();
+    }
+}
+
+}  // namespace asyncore::python
