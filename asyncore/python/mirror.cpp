@@ -180,14 +180,13 @@ void mirror::take_turn(platform::timeout limit, delivery how, PyObject* globals)
 }
 
 /// epoll forgets a closed descriptor in silence.  So each turn looks at the channels that were served in the
-/// last turn, and at a sixteenth of all channels; in an exact map, at all.
+/// last turn, and every ten seconds at all channels; in an exact map, each turn looks at all.
 void mirror::close_the_closed() {
     auto suspects = std::exchange(served_, {});
-    const auto count = channels_.size();
-    const auto some = exact ? count : count / 16 + 1;
-    for (std::size_t i = 0; i < std::min(some, count); ++i) {
-        verified_ = (verified_ + 1) % count;
-        if (channels_[verified_]) suspects.push_back(static_cast<int>(verified_));
+    const auto now = clock::now();
+    if (exact || now - verified_ > std::chrono::seconds(10)) {
+        suspects = keys();
+        verified_ = now;
     }
     for (const int fd : suspects) {
         const auto index = static_cast<std::size_t>(fd);

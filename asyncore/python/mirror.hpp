@@ -77,11 +77,11 @@ private:
     std::uint64_t version_ = 0;  // of the dict, at the last sync(); 0: never
     std::vector<std::unique_ptr<python_channel>> channels_;  // by descriptor
     std::vector<int> entered_;                               // see entered()
-    PyObject* globals_ = nullptr;  // of the module whose turn runs; borrowed
-    unsigned depth_ = 0;           // how many turns are under way, one inside another
-    std::thread::id thread_;       // in which they are
-    std::vector<int> served_;      // in the last turn; see serves()
-    std::size_t verified_ = 0;     // where close_the_closed() goes on
+    PyObject* globals_ = nullptr;   // of the module whose turn runs; borrowed
+    unsigned depth_ = 0;            // how many turns are under way, one inside another
+    std::thread::id thread_;        // in which they are
+    std::vector<int> served_;       // in the last turn; see serves()
+    clock::time_point verified_{};  // when close_the_closed() looked at all channels
 };
 
 #pragma GCC visibility pop
