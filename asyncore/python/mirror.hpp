@@ -45,6 +45,26 @@ public:
 
     /// One turn, for the module that has `globals`.
     void take_turn(platform::timeout limit, delivery how, PyObject* globals);
+    // Channels of C++, each with its wrapper; see wrapper.hpp.
+
+    /// A wrapper keeps this map alive, or no longer.
+    void bind() noexcept { ++bound_; }
+    void unbind() noexcept { --bound_; }
+    /// A constructor of C++ is about to get this map.
+    void expect_channels() noexcept { has_channels_ = true; }
+    /// A hook of Python has run.  A channel of C++ that it took out of the dict gets no event any more.
+    void follow_edits() {
+        if (has_channels_ && !is_current()) sync();
+    }
+    bool holds_channel(const channel* value) const noexcept;
+    /// The wrapper of the channel is freed, so the dict has it no more.
+    void forget_channel(const channel& value);
+    object dict() const { return object::borrow(dict_); }
+
+    // What C++ does to the map shows in the dict at once.
+    void set(int fd, channel& value) override;
+    bool erase(int fd) override;
+
     /// Whether another thread is in a turn on this map.
     bool is_used_elsewhere() const noexcept {
         return depth_ > 0 && thread_ != std::this_thread::get_id();
@@ -68,6 +88,7 @@ private:
     static std::uint64_t version_of(PyObject* dict) noexcept;
     bool walk();
     void drop(int fd);
+    std::unique_ptr<python_channel>& place_for(int fd);
     void put(int fd, PyObject* key, PyObject* value);
     bool holds(int fd, PyObject* value) const;
     void watch_anew();
@@ -79,6 +100,8 @@ private:
     std::vector<int> entered_;                               // see entered()
     PyObject* globals_ = nullptr;   // of the module whose turn runs; borrowed
     unsigned depth_ = 0;            // how many turns are under way, one inside another
+    unsigned bound_ = 0;            // how many wrappers need this map
+    bool has_channels_ = false;     // it has, or may get, channels of C++
     std::thread::id thread_;        // in which they are
     std::vector<int> served_;       // in the last turn; see serves()
     clock::time_point verified_{};  // when close_the_closed() looked at all channels

@@ -124,11 +124,13 @@ void python_channel::call(PyObject* name, Arguments... more) {
     const auto obj = current();
     if (!obj) return;
     map_.serves(fd_);
-    const auto function = map_.function(name);
+    auto& map = map_;
+    const auto function = map.function(name);
     PyObject* const arguments[] = {obj.get(), more...};
     checked(parked_at_exit([&] {
         return PyObject_Vectorcall(function.get(), arguments, 1 + sizeof...(more), nullptr);
     }));
+    map.follow_edits();
 }
 
 void python_channel::handle_read_event() { call(names::read); }
