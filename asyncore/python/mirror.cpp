@@ -52,12 +52,12 @@ mirror& mirror::of(PyObject* dict) {
         return *all.front();
     }
     all.emplace_front(new mirror(dict));
-    auto& made = *all.front();
-    if (all.size() <= most_mirrors) return made;
-    const auto idle =
-        std::find_if(all.rbegin(), all.rend(), [](const auto& each) { return each->depth_ == 0; });
-    all.erase(std::next(idle).base());
-    return made;
+    // What was used long ago goes, unless a turn is under way in it.
+    for (auto each = std::prev(all.end()); each != all.begin() && all.size() > most_mirrors;) {
+        const auto tried = each--;
+        if ((*tried)->depth_ == 0) all.erase(tried);
+    }
+    return *all.front();
 }
 
 mirror::~mirror() {
