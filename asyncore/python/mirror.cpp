@@ -171,12 +171,15 @@ mirror::turn_scope::~turn_scope() {
     map_.globals_ = outer_globals_;
 }
 
-void mirror::take_turn(platform::timeout limit, delivery how, PyObject* globals) {
+bool mirror::take_turn(platform::timeout limit, delivery how, PyObject* globals) {
     const turn_scope scope(*this, globals);
+    const bool is_equal = sync();
+    if (!is_equal) return false;
     set_exit_now(function(names::ExitNow).get());
     sweep();
     close_the_closed();
     asyncore::take_turn(limit, *this, how);
+    return true;
 }
 
 /// epoll forgets a closed descriptor in silence.  So each turn looks at the channels that were served in the
