@@ -337,6 +337,18 @@ class MapsThatComeAndGo(MapTest):
         asyncore.poll2(0, make()[0])
         self.assertEqual([channel.called for channel in made], [["read"]] * (depth + 1))
 
+    def test_an_attribute_that_takes_turns_in_more_maps_than_are_kept(self):
+        class Asking(Recorder):
+            @property
+            def asked_every_turn_(channel):
+                self.test_more_maps_at_once_than_are_kept()
+                return True
+
+        channel, other = self.channel(Asking)
+        other.send(b"x")
+        self.turns(2)
+        self.assertEqual(channel.called, ["read"])
+
 
 if __name__ == "__main__":
     unittest.main()
