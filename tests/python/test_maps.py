@@ -218,6 +218,21 @@ class OtherMaps(MapTest):
             channel.close()
             self.assertEqual(len(channels), 0)
 
+    @both_deliveries
+    def test_a_dict_with_methods_of_its_own(self, poll):
+        class Hiding(dict):
+            def items(self):
+                return [(fd, obj) for fd, obj in super().items() if fd != hidden._fileno]
+
+        channels = Hiding()
+        channel, other = self.channel()
+        hidden, peer = self.channel()
+        channels.update(self.map)
+        other.send(b"x")
+        peer.send(b"x")
+        poll(0, channels)
+        self.assertEqual((channel.called, hidden.called), (["read"], []))
+
     def test_keys_that_are_no_descriptors_are_refused_as_by_cpython(self):
         """An idle object under such a key does no harm."""
         class Idle(Duck):
