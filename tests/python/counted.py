@@ -1,6 +1,7 @@
 """Runs one module of tests, and says in its last line how many passed, failed and were skipped.
 
     counted.py own NAME           a module of this folder
+    counted.py alone NAME         the same, for tests that import no module under test
     counted.py cpython NAME       a module of CPython's own tests, as the Python that runs it has it
     counted.py of PYTHON NAME     the module of the tests of CPython 3.11, whose program is PYTHON
 
@@ -64,7 +65,7 @@ def load_of_311(python, name):
 
 def tests(kind, *arguments):
     loader = unittest.defaultTestLoader
-    if kind == "own":
+    if kind in ("own", "alone"):
         sys.path.insert(0, HERE)
         return loader.loadTestsFromNames(arguments)
     alias_the_modules()
@@ -74,7 +75,8 @@ def tests(kind, *arguments):
 
 
 def main():
-    refuse_the_modules_of_cpython()
+    if sys.argv[1] != "alone":
+        refuse_the_modules_of_cpython()
     result = unittest.TextTestRunner(verbosity=1).run(tests(*sys.argv[1:]))
     failed = len(result.failures) + len(result.errors) + len(result.unexpectedSuccesses)
     skipped = len(result.skipped)

@@ -21,9 +21,11 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 MECHANISMS = ("select", "poll", "epoll")
 OF_311 = ("test_asyncore", "test_asynchat", "test_smtpd")
 USERS = ("test_ftplib", "test_poplib", "test_smtplib", "test_ssl", "test_logging")  # their servers use the modules
-OWN = ("test_names", "test_maps", "test_hooks", "test_objects", "test_promise", "test_replaced", "test_signals",
+OWN = ("test_maps", "test_hooks", "test_objects", "test_promise", "test_replaced", "test_signals",
        "test_threads")
+LONG = (("test_objects.Memory", "ASYNCORE_CONNECTIONS", "100000"), ("test_threads.End", "ASYNCORE_EXITS", "200"))
 SCHEDULES = 500
+SUITES = ("cpython", "names", "own", "replay", "wheel", "long")
 
 Counts = namedtuple("Counts", "passed failed skipped")
 Job = namedtuple("Job", "suite label command environment")
@@ -55,13 +57,16 @@ def jobs(python_311, schedules):
         for name in USERS:
             yield Job("cpython", name + on, [*counted, "cpython", name], exact)
         for name in OWN:
-            environment = {**hardened, **({"ASYNCORE_PYTHON_311": python_311} if python_311 else {})}
-            yield Job("own", name + on, [*counted, "own", name], environment)
+            yield Job("own", name + on, [*counted, "own", name], hardened)
         yield Job("replay", "corpus" + on, [*replay, "--poller", mechanism], exact)
     if schedules:
         yield Job("replay", "random schedules", python_311 and [
             *replay, "--python", python_311, "--random", str(schedules), "--jobs", "1"], {})
-    yield Job("long", "test_long", [*counted, "own", "test_long"], {})
+    yield Job("names", "test_names", [*counted, "own", "test_names"],
+              {"ASYNCORE_PYTHON_311": python_311} if python_311 else {})
+    yield Job("wheel", "test_wheel", [*counted, "alone", "test_wheel"], {})
+    for name, variable, count in LONG:
+        yield Job("long", "%s, %s times" % (name, count), [*counted, "own", name], {variable: count})
 
 
 # -- running ----------------------------------------------------------------------------------------
@@ -77,7 +82,7 @@ def environment_of(job, path):
     environment = {**os.environ, **job.environment}
     environment["ASYNCORE_MODULES"] = path
     environment["ASYNCORE_MODULES_PYTHON"] = sys.executable
-    if job.suite != "replay":
+    if job.suite not in ("replay", "wheel"):
         environment["PYTHONPATH"] = path
     return environment
 
@@ -110,14 +115,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--build", help="a folder that was built with -Dpython")
     parser.add_argument("--installed", action="store_true", help="test the modules that this Python imports")
-    parser.add_argument("--suite", action="append", choices=("cpython", "own", "replay", "long"))
+    parser.add_argument("--suite", action="append", choices=SUITES)
     parser.add_argument("--only", default="", help="a regular expression: which labels")
     parser.add_argument("--schedules", type=int, default=SCHEDULES, help="how many random schedules")
     parser.add_argument("--list", action="store_true")
     options = parser.parse_args()
     if not options.list and bool(options.build) == options.installed:
         parser.error("either --build or --installed")
-    suites = options.suite or ["cpython", "own", "replay"]
+    suites = options.suite or SUITES[:-1]
     chosen = [job for job in jobs(cpython_with_the_modules(), options.schedules)
               if job.suite in suites and re.search(options.only, job.label)]
     if options.list:

@@ -45,12 +45,12 @@ get_requires_for_build_editable = get_requires_for_build_wheel
 def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
     folder = NAME + "/instead/" if HIDDEN_BY_THE_LIBRARY else ""
     files = {folder + path.name: path.read_bytes() for path in MODULES}
-    return write_wheel(wheel_directory, files, [] if HIDDEN_BY_THE_LIBRARY else None)
+    return write_wheel(wheel_directory, files, [] if HIDDEN_BY_THE_LIBRARY else None, config_settings)
 
 
 def build_editable(wheel_directory, config_settings=None, metadata_directory=None):
     """Python imports asyncore.py and asynchat.py from where they are.  What is C++ is installed, as by build_wheel."""
-    return write_wheel(wheel_directory, {}, [str(path.parent) for path in MODULES])
+    return write_wheel(wheel_directory, {}, [str(path.parent) for path in MODULES], config_settings)
 
 
 def build_sdist(sdist_directory, config_settings=None):
@@ -84,20 +84,20 @@ def run(*command):
     return done.stdout
 
 
-def install(staged):
-    """Builds, and installs all of the project below the folder `staged`."""
-    with tempfile.TemporaryDirectory() as build:
+def install(staged, build):
+    """Builds in the folder `build`, and installs all of the project below the folder `staged`."""
+    if not os.path.exists(os.path.join(build, "build.ninja")):
         run("meson", "setup", build, str(ROOT), "--prefix=/", "--libdir=lib", "--includedir=include",
             "--buildtype=release", "-Dprograms=false", "-Dstrip=true", "-Dpython=" + sys.executable)
-        run("ninja", "-C", build)
-        run("meson", "install", "-C", build, "--no-rebuild", "--destdir", str(staged))
+    run("ninja", "-C", build)
+    run("meson", "install", "-C", build, "--no-rebuild", "--destdir", str(staged))
 
 
-def compiled_files():
+def compiled_files(build):
     """What the wheel has beside the modules, by name."""
     with tempfile.TemporaryDirectory() as folder:
-        staged = pathlib.Path(folder)
-        install(staged)
+        staged = pathlib.Path(folder, "staged")
+        install(staged, build or os.path.join(folder, "build"))
         files = {path.name: path.read_bytes() for path in staged.glob("_asyncore.*.so")}
         for path in (staged / NAME).glob("*.so*"):
             files["%s/%s" % (NAME, path.name)] = path.read_bytes()
@@ -136,13 +136,13 @@ def record_line(name, data):
     return "%s,sha256=%s,%d\n" % (name, digest, len(data))
 
 
-def write_wheel(directory, files, folders):
+def write_wheel(directory, files, folders, config_settings):
     """Writes a wheel with `files` and what is compiled, and returns its name.  The .pth file puts `folders` before the
-    standard library; None: there is no such file."""
+    standard library; None: there is no such file.  `pip install --config-settings builddir=FOLDER` keeps the build."""
     check_tools()
     number = version()
     info = "%s-%s.dist-info" % (NAME, number)
-    files = {**files, **compiled_files()}
+    files = {**files, **compiled_files((config_settings or {}).get("builddir"))}
     if folders is not None:
         files[NAME + ".pth"] = pth(folders).encode()
     files[info + "/METADATA"] = metadata(number).encode()
