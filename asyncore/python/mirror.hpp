@@ -28,9 +28,6 @@ public:
     static mirror* find(PyObject* dict) noexcept;
     ~mirror() override;
 
-    /// Makes the mirror equal to the dict.
-    /// Returns: false if the dict has a key that is no descriptor.
-    bool sync();
     /// Whether the dict is as the last sync() saw it.
     bool is_current() const noexcept { return version_ == version_of(dict_); }
     /// The stock add_channel() entered `fd`: the descriptor may be another file than before.
@@ -44,7 +41,8 @@ public:
     void serves(int fd) { served_.push_back(fd); }
 
     /// One turn, for the module that has `globals`.
-    void take_turn(platform::timeout limit, delivery how, PyObject* globals);
+    /// Returns: false, without a turn, if the dict has a key that is no descriptor.
+    bool take_turn(platform::timeout limit, delivery how, PyObject* globals);
     // Channels of C++, each with its wrapper; see wrapper.hpp.
 
     /// A wrapper keeps this map alive, or no longer.
@@ -86,6 +84,8 @@ private:
     explicit mirror(PyObject* dict) : dict_(dict) {}
     std::unique_ptr<platform::poller> new_poller_(std::string_view mechanism) override;
     static std::uint64_t version_of(PyObject* dict) noexcept;
+    /// Makes the mirror equal to the dict.  It may run code of Python.
+    bool sync();
     bool walk();
     void drop(int fd);
     std::unique_ptr<python_channel>& place_for(int fd);
