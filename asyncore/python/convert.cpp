@@ -89,6 +89,15 @@ object to_python(socket_t value) {
     return made;
 }
 
+object python_socket_of(socket_t& value) {
+    if (const auto* const known = dynamic_cast<python_socket*>(value.layer()))
+        return object::borrow(known->get());
+    if (!value) return object::borrow(Py_None);
+    auto seen = to_python(std::move(value));
+    value = socket_from(seen.get());
+    return seen;
+}
+
 channel_map* map_from(PyObject* value) {
     auto dict = object::borrow(value);
     if (value == Py_None) {

@@ -5,7 +5,8 @@
 //     str (or bytes)                 std::string
 //     bytes (or bytearray)           bytes
 //     None, or a value               std::optional
-//     a list                         std::vector
+//     a list                         std::vector, a copy
+//     a dict whose keys are str      std::map, a copy
 //     a tuple of two                 std::pair, to Python only
 //     ('127.0.0.1', 80), a path      address
 //     a socket, whatever its class   socket_t; the object of Python stays its owner
@@ -23,6 +24,7 @@
 
 #include <concepts>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -54,6 +56,9 @@ object to_python(const address& value);
 socket_t socket_from(PyObject* value);
 /// A new socket.socket, which takes the descriptor over; or the object that socket_from() got.
 object to_python(socket_t value);
+/// The object of Python for a socket that stays where it is.  A socket of C++ becomes one of Python, which owns
+/// the descriptor from now on.
+object python_socket_of(socket_t& value);
 channel_map* map_from(PyObject* value);
 object to_python(channel_map* value);
 asynchat::terminator_t terminator_from(PyObject* value);
@@ -73,6 +78,10 @@ struct is_vector : std::false_type {};
 template <class T>
 struct is_vector<std::vector<T>> : std::true_type {};
 template <class T>
+struct is_map : std::false_type {};
+template <class T, class Less>
+struct is_map<std::map<std::string, T, Less>> : std::true_type {};
+template <class T>
 struct is_shared : std::false_type {};
 template <class T>
 struct is_shared<std::shared_ptr<T>> : std::true_type {};
@@ -90,15 +99,20 @@ object to_object(T&& value);
 template <class T>
 T from_object(PyObject* value);
 
-/// Calls a function of Python.  Throws what it raises.
+/// Calls a function of Python with keywords, a dict or null.  Throws what it raises.
 template <class Result = object, class... Arguments>
-Result call(PyObject* function, Arguments&&... arguments) {
+Result call_with(PyObject* keywords, PyObject* function, Arguments&&... arguments) {
     const object all[] = {to_object(std::forward<Arguments>(arguments))..., object()};
     PyObject* borrowed[sizeof...(Arguments) + 1];
     for (std::size_t i = 0; i <= sizeof...(Arguments); ++i) borrowed[i] = all[i].get();
     const auto result = checked(parked_at_exit(
-        [&] { return PyObject_Vectorcall(function, borrowed, sizeof...(Arguments), nullptr); }));
+        [&] { return PyObject_VectorcallDict(function, borrowed, sizeof...(Arguments), keywords); }));
     return from_object<Result>(result.get());
+}
+/// Calls a function of Python.  Throws what it raises.
+template <class Result = object, class... Arguments>
+Result call(PyObject* function, Arguments&&... arguments) {
+    return call_with<Result>(nullptr, function, std::forward<Arguments>(arguments)...);
 }
 template <class Result = object, class... Arguments>
 Result call(const object& function, Arguments&&... arguments) {
@@ -144,6 +158,13 @@ T from_object(PyObject* value) {
             all.push_back(
                 from_object<typename T::value_type>(PySequence_Fast_GET_ITEM(items.get(), i)));
         return all;
+    } else if constexpr (is_map<T>::value) {
+        if (!PyDict_Check(value)) throw_type_error("a dict", value);
+        T all;
+        PyObject *key = nullptr, *each = nullptr;
+        for (Py_ssize_t at = 0; PyDict_Next(value, &at, &key, &each);)
+            all[text_from(key)] = from_object<typename T::mapped_type>(each);
+        return all;
     } else if constexpr (is_shared<T>::value) {
         const auto found = channel_from(value);
         auto typed = std::dynamic_pointer_cast<typename T::element_type>(found);
@@ -180,6 +201,11 @@ object to_object(T&& value) {
         auto list = checked(PyList_New(0));
         for (const auto& each : value) checked(PyList_Append(list.get(), to_object(each).get()));
         return list;
+    } else if constexpr (is_map<plain>::value) {
+        auto dict = checked(PyDict_New());
+        for (const auto& [key, each] : value)
+            checked(PyDict_SetItem(dict.get(), to_object(key).get(), to_object(each).get()));
+        return dict;
     } else if constexpr (is_shared<plain>::value)
         return to_python(static_cast<channel*>(value.get()));
     else if constexpr (std::derived_from<std::remove_pointer_t<plain>, channel_map>)

@@ -4,6 +4,8 @@
 
 #include <new>
 #include <system_error>
+#include <utility>
+#include <vector>
 
 namespace asyncore::python {
 
@@ -35,6 +37,30 @@ int attribute_as_int(const object& from, const char* name) {
     const long number = value && PyLong_Check(value.get()) ? PyLong_AsLong(value.get()) : 0;
     PyErr_Clear();
     return static_cast<int>(number);
+}
+
+using translation = std::pair<bool (*)(const std::exception&), object>;
+std::vector<translation>& translations() {
+    static auto& all = *new std::vector<translation>;
+    return all;
+}
+
+/// Inside a catch block: raises what an extension module has asked for, or returns false.
+bool raise_translated() {
+    try {
+        throw;
+    } catch (const raised&) {
+        return false;
+    } catch (const std::exception& error) {
+        for (const auto& [is_of_class, python_class] : translations()) {
+            if (!is_of_class(error)) continue;
+            PyErr_SetString(python_class.get(), error.what());
+            return true;
+        }
+    } catch (...) {
+        return false;
+    }
+    return false;
 }
 
 void set_os_error(const std::system_error& error) {
@@ -116,8 +142,13 @@ void throw_raised() {
     throw raised_as<std::runtime_error>(std::move(exception), text);
 }
 
+void translate_exception(bool (*is_of_class)(const std::exception&), PyObject* python_class) {
+    translations().emplace_back(is_of_class, object::borrow(python_class));
+}
+
 void raise_in_python() noexcept {
     try {
+        if (raise_translated()) return;
         throw;
     } catch (const raised& exception) {
         exception.restore();

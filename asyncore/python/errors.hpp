@@ -54,6 +54,14 @@ inline void checked(int result) {
     if (result < 0) throw_raised();
 }
 
+#pragma GCC visibility push(default)
+
+/// From now on, an exception of C++ for which `is_of_class` is true becomes one of this class of Python, with
+/// the text of what().
+void translate_exception(bool (*is_of_class)(const std::exception&), PyObject* python_class);
+
+#pragma GCC visibility pop
+
 /// Inside a catch block: makes the exception being handled the exception of the thread of Python.
 /// std::system_error becomes an OSError with its errno, std::invalid_argument a ValueError, std::bad_alloc a
 /// MemoryError, NotImplementedError a NotImplementedError, ExitNow an asyncore.ExitNow, KeyboardInterrupt and

@@ -80,20 +80,37 @@ decltype(auto) pass(kept_as<T>& kept) {
     else return std::move(kept);
 }
 
-/// A method of C++, as CPython calls it.
+/// The name of a method, and the names of its arguments if they have any.
+struct method_names {
+    const char* name = "";
+    std::vector<argument> arguments{};
+};
 template <auto member, class Owner>
-PyObject* call_member(PyObject* self, PyObject* const* given, Py_ssize_t count) {
+inline method_names names_of{};
+
+/// A method of C++, as CPython calls it.  The call of a hook goes to the exported class, even if a class of
+/// Python overrides the hook.
+template <auto member, class Owner, bool is_hook>
+PyObject* call_member(PyObject* self, PyObject* const* given, Py_ssize_t count, PyObject* keywords) {
     using of = member_of<decltype(member)>;
     using arguments = typename of::arguments;
     constexpr auto wanted = std::tuple_size_v<arguments>;
     return guarded_from_python(
         [&]() -> PyObject* {
-            if (static_cast<std::size_t>(count) != wanted) throw_argument_count(wanted, count);
+            const auto& [name, named] = names_of<member, Owner>;
+            const bool is_complete = static_cast<std::size_t>(count) == wanted && !keywords;
+            if (!is_complete && named.empty()) throw_argument_count(wanted, count);
+            std::vector<object> matched;
+            if (!is_complete) matched = match_vector(name, named, given, count, keywords);
+            [[maybe_unused]] const auto value = [&](std::size_t i) {
+                return is_complete ? given[i] : matched[i].get();
+            };
             [[maybe_unused]] auto& me = self_as<Owner>(self);
-            const as_the_base_has_it scope(self);
             return [&]<std::size_t... i>(std::index_sequence<i...>) {
                 std::tuple<kept_as<std::tuple_element_t<i, arguments>>...> kept{
-                    from_object<kept_as<std::tuple_element_t<i, arguments>>>(given[i])...};
+                    from_object<kept_as<std::tuple_element_t<i, arguments>>>(value(i))...};
+                std::optional<as_the_base_has_it> scope;
+                if constexpr (is_hook) scope.emplace(self);
                 if constexpr (std::is_void_v<typename of::result>) {
                     (me.*member)(pass<std::tuple_element_t<i, arguments>>(std::get<i>(kept))...);
                     return object::borrow(Py_None).release();
@@ -121,6 +138,25 @@ int set_member(PyObject* self, PyObject* value, void*) {
             auto& me = self_as<Owner>(self);
             me.*member = from_object<typename member_of<decltype(member)>::value>(value);
             if (auto* const changed = dynamic_cast<dispatcher*>(&me)) changed->interest_changed_();
+            return 0;
+        },
+        -1);
+}
+
+template <auto get, class Owner>
+PyObject* get_property(PyObject* self, void*) {
+    return guarded_from_python([&] { return to_object((self_as<Owner>(self).*get)()).release(); },
+                               static_cast<PyObject*>(nullptr));
+}
+
+template <auto set, class Owner>
+int set_property(PyObject* self, PyObject* value, void*) {
+    using given = std::tuple_element_t<0, typename member_of<decltype(set)>::arguments>;
+    return guarded_from_python(
+        [&] {
+            if (!value) throw std::logic_error("an attribute of C++ cannot be deleted");
+            auto kept = from_object<kept_as<given>>(value);
+            (self_as<Owner>(self).*set)(pass<given>(kept));
             return 0;
         },
         -1);
@@ -177,24 +213,24 @@ public:
     void close() override {
         overridden_or("close", [this] { T::close(); });
     }
-    void handle_accepted(socket_t sock, const address& addr) override {
-        const auto method = override_of(*this, "handle_accepted");
-        if (method) call(method, std::move(sock), addr);
-        else T::handle_accepted(std::move(sock), addr);
+    void handle_accepted(socket_t sock, const address& from) override {
+        const auto its = override_of(*this, "handle_accepted");
+        if (its) call(its, std::move(sock), from);
+        else T::handle_accepted(std::move(sock), from);
     }
     void log_info(std::string_view message, std::string_view type) override {
-        const auto method = override_of(*this, "log_info");
-        if (method) call(method, message, type);
+        const auto its = override_of(*this, "log_info");
+        if (its) call(its, message, type);
         else T::log_info(message, type);
     }
 
 protected:
     template <class Body>
     auto overridden_or(const char* name, Body body) -> decltype(body()) {
-        const auto method = override_of(*this, name);
-        if (!method) return body();
-        if constexpr (std::is_void_v<decltype(body())>) call(method);
-        else return PyObject_IsTrue(call(method).get()) == 1;
+        const auto its = override_of(*this, name);
+        if (!its) return body();
+        if constexpr (std::is_void_v<decltype(body())>) call(its);
+        else return PyObject_IsTrue(call(its).get()) == 1;
     }
 };
 
@@ -205,8 +241,8 @@ public:
     using overridden_object<T>::overridden_object;
     std::string repr() const override { return repr_of_wrapper(*this); }
     void collect_incoming_data(std::string_view data) override {
-        const auto method = override_of(*this, "collect_incoming_data");
-        if (method) call(method, bytes{std::string(data)});
+        const auto its = override_of(*this, "collect_incoming_data");
+        if (its) call(its, bytes{std::string(data)});
         else T::collect_incoming_data(data);
     }
     void found_terminator() override {
@@ -243,10 +279,17 @@ public:
         return *this;
     }
 
-    template <auto member>
-    exported_class& method(const char* name) {
-        builder_.add_method(name, call_member<member, T>);
-        return *this;
+    /// A method; with names of its arguments, Python may give them by name, and leave out those that have a
+    /// default.
+    template <auto member, class... Names>
+    exported_class& method(const char* name, Names... arguments) {
+        return add_method<member, false>(name, {argument(arguments)...});
+    }
+
+    /// A virtual method that a class of Python may override: T's own override asks override_of() first.
+    template <auto member, class... Names>
+    exported_class& hook(const char* name, Names... arguments) {
+        return add_method<member, true>(name, {argument(arguments)...});
     }
 
     /// A member that Python reads and writes.  The garbage collector follows a member of the type `object`.
@@ -266,14 +309,48 @@ public:
         return *this;
     }
 
+    /// An attribute that functions of C++ read and write.  Python: a property.
+    template <auto get>
+    exported_class& property(const char* name) {
+        builder_.add_attribute(name, get_property<get, T>, nullptr);
+        return *this;
+    }
+    template <auto get, auto set>
+    exported_class& property(const char* name) {
+        builder_.add_attribute(name, get_property<get, T>, set_property<set, T>);
+        return *this;
+    }
+
+    /// An old name of an attribute or a method.  Python warns who uses it.
+    exported_class& deprecated(const char* name, const char* current) {
+        builder_.add_deprecated(name, current);
+        return *this;
+    }
+
     /// A value of the class.  Python: NAME = value, in the body of a class.
     template <class Value>
     exported_class& class_attribute(const char* name, const Value& value) {
         builder_.add_class_attribute(name, to_object(value));
         return *this;
     }
+    /// The value is a class that was added before.
+    template <class Other>
+    exported_class& class_attribute(const char* name, const exported_class<Other>& value) {
+        builder_.add_class_attribute(name, value.builder_);
+        return *this;
+    }
 
 private:
+    template <class>
+    friend class exported_class;
+
+    template <auto member, bool is_hook>
+    exported_class& add_method(const char* name, std::vector<argument> arguments) {
+        names_of<member, T> = {name, std::move(arguments)};
+        builder_.add_method(name, call_member<member, T, is_hook>);
+        return *this;
+    }
+
     class_builder& builder_;
 };
 
@@ -296,6 +373,14 @@ public:
                                                        &typeid(overridden<T>)};
         classes_.push_back(std::make_unique<class_builder>(name, types, typeid(Base)));
         return exported_class<T>(*classes_.back());
+    }
+
+    /// Exceptions of the class E, or of one that derives from it, become exceptions of this class of Python.
+    template <class E>
+    void exception(PyObject* python_class) {
+        translate_exception(
+            [](const std::exception& error) { return dynamic_cast<const E*>(&error) != nullptr; },
+            python_class);
     }
 
 private:

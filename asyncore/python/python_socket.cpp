@@ -102,6 +102,22 @@ void python_socket::close() {
 
 void python_socket::shutdown(int how) { call_method(socket_, "shutdown", how); }
 
+platform::address python_socket::name_from(const char* method) const {
+    const auto name = call_method(socket_, method);
+    if (!PyTuple_Check(name.get()) || PyTuple_Size(name.get()) != 2) return address_from(name.get());
+    const auto* const port = PyTuple_GetItem(name.get(), 1);
+    if (PyLong_Check(port)) return address_from(name.get());
+    return platform::address(text_from(PyTuple_GetItem(name.get(), 0)), 0);
+}
+
+platform::address python_socket::getsockname() const {
+    return is_plain_ ? stream::getsockname() : name_from("getsockname");
+}
+
+platform::address python_socket::getpeername() const {
+    return is_plain_ ? stream::getpeername() : name_from("getpeername");
+}
+
 std::size_t python_socket::pending() {
     if (has_pending_) return call_method<std::size_t>(socket_, "pending");
     return is_plain_ ? 0 : stream::pending();

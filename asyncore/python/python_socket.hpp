@@ -24,9 +24,13 @@ public:
     std::size_t pending() override;
     platform::events recv_needs() override { return recv_needs_; }
     platform::events send_needs() override { return send_needs_; }
+    /// Of an object with a port that is no number, the host with the port 0.
+    platform::address getsockname() const override;
+    platform::address getpeername() const override;
     bool raises_sigpipe() const noexcept override { return false; }
 
 private:
+    platform::address name_from(const char* method) const;
     platform::transfer failed(platform::events& needs) const;
 
     const object socket_;

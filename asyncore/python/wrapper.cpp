@@ -27,6 +27,7 @@ struct class_info {
     std::vector<PyMethodDef> methods;
     std::vector<PyGetSetDef> attributes;
     std::vector<std::pair<const char*, object>> class_attributes{};
+    std::vector<std::pair<const char*, const class_info*>> class_attributes_of_classes{};
     std::vector<class_builder::followed_t> followed{};
     PyTypeObject* type = nullptr;
 };
@@ -94,32 +95,6 @@ PyObject* make(PyTypeObject* type, PyObject*, PyObject*) {
     return PyErr_NoMemory();
 }
 
-/// The arguments of the constructor, in their order.
-std::vector<object> match(const class_info& info, PyObject* positional, PyObject* keywords) {
-    const auto& wanted = info.arguments;
-    const auto given = static_cast<std::size_t>(PyTuple_Size(positional));
-    if (given > wanted.size()) throw_argument_count(wanted.size(), PyTuple_Size(positional));
-    std::size_t used = 0;
-    std::vector<object> all;
-    for (std::size_t i = 0; i < wanted.size(); ++i) {
-        auto* const named = keywords ? PyDict_GetItemString(keywords, wanted[i].name) : nullptr;
-        if (named) ++used;
-        auto value = i < given
-                         ? object::borrow(PyTuple_GetItem(positional, static_cast<Py_ssize_t>(i)))
-                         : object::borrow(named);
-        if (!value) value = wanted[i].default_value;
-        if (!value || (named && i < given)) {
-            PyErr_Format(PyExc_TypeError, "%s(): the argument %s is %s", info.name.c_str(),
-                         wanted[i].name, value ? "given twice" : "missing");
-            throw_raised();
-        }
-        all.push_back(std::move(value));
-    }
-    if (!keywords || static_cast<Py_ssize_t>(used) == PyDict_Size(keywords)) return all;
-    PyErr_Format(PyExc_TypeError, "%s(): a keyword is unknown in %R", info.name.c_str(), keywords);
-    throw_raised();
-}
-
 /// Puts a channel that is made into its wrapper.
 void adopt(PyObject* self, std::shared_ptr<channel> made) {
     auto& state = *as_wrapper(self).state;
@@ -137,8 +112,10 @@ int construct(PyObject* self, PyObject* positional, PyObject* keywords) {
             auto& state = *as_wrapper(self).state;
             if (state.value) throw std::logic_error("the channel is made already");
             state.is_derived = info->type != Py_TYPE(self);
-            adopt(self,
-                  info->construct(self, match(*info, positional, keywords), state.is_derived));
+            auto arguments = match_arguments(info->name.c_str(), info->arguments,
+                                             PySequence_Fast_ITEMS(positional),
+                                             PyTuple_Size(positional), keywords);
+            adopt(self, info->construct(self, arguments, state.is_derived));
             return 0;
         },
         -1);
@@ -234,8 +211,11 @@ PyTypeObject* make_type(class_info& info, const std::string& module, PyTypeObjec
         checked(PyType_FromSpecWithBases(&spec, bases.get())).release());
     classes()[info.type] = &info;
     for (const auto* const type : info.types) classes_by_type()[*type] = &info;
+    auto* const made = reinterpret_cast<PyObject*>(info.type);
     for (const auto& [name, value] : info.class_attributes)
-        checked(PyObject_SetAttrString(reinterpret_cast<PyObject*>(info.type), name, value.get()));
+        checked(PyObject_SetAttrString(made, name, value.get()));
+    for (const auto& [name, of] : info.class_attributes_of_classes)
+        checked(PyObject_SetAttrString(made, name, reinterpret_cast<PyObject*>(of->type)));
     return info.type;
 }
 
@@ -328,15 +308,10 @@ PyObject* get_fileno(PyObject* self, void*) {
         static_cast<PyObject*>(nullptr));
 }
 
-/// A socket of C++ becomes one of Python here, which owns the descriptor from now on.
 PyObject* get_socket(PyObject* self, void*) {
     return guarded_from_python(
         [&]() -> PyObject* {
-            auto& me = self_as<dispatcher>(self);
-            if (!me.socket) return object::borrow(Py_None).release();
-            auto seen = to_python(std::move(me.socket));
-            me.socket = socket_from(seen.get());
-            return seen.release();
+            return python_socket_of(self_as<dispatcher>(self).socket).release();
         },
         static_cast<PyObject*>(nullptr));
 }
@@ -346,11 +321,36 @@ PyObject* get_map(PyObject* self, void*) {
                                static_cast<PyObject*>(nullptr));
 }
 
+/// A name that stands for another.
+struct renamed {
+    const char *deprecated, *current;
+};
+
+bool warn_of(const renamed& name) {
+    return PyErr_WarnFormat(PyExc_DeprecationWarning, 1, "%s is deprecated, use %s", name.deprecated,
+                            name.current) == 0;
+}
+
+PyObject* get_deprecated(PyObject* self, void* closure) {
+    const auto& name = *static_cast<const renamed*>(closure);
+    return warn_of(name) ? PyObject_GetAttrString(self, name.current) : nullptr;
+}
+
+int set_deprecated(PyObject* self, PyObject* value, void* closure) {
+    const auto& name = *static_cast<const renamed*>(closure);
+    return warn_of(name) ? PyObject_SetAttrString(self, name.current, value) : -1;
+}
+
 PyCFunction as_function(void* function) { return reinterpret_cast<PyCFunction>(function); }
 
+constexpr int vectorcall = METH_FASTCALL | METH_KEYWORDS;
 template <auto member, class T>
 PyMethodDef method(const char* name) {
-    return {name, as_function(as_slot(call_member<member, T>)), METH_FASTCALL, nullptr};
+    return {name, as_function(as_slot(call_member<member, T, false>)), vectorcall, nullptr};
+}
+template <auto member, class T>
+PyMethodDef hook(const char* name) {
+    return {name, as_function(as_slot(call_member<member, T, true>)), vectorcall, nullptr};
 }
 template <auto member, class T>
 PyGetSetDef attribute(const char* name) {
@@ -361,14 +361,14 @@ class_info& channel_info() {
     static auto& info = *new class_info{
         .name = "channel",
         .types = {},
-        .methods = {method<&channel::readable, channel>("readable"),
-                    method<&channel::writable, channel>("writable"),
+        .methods = {hook<&channel::readable, channel>("readable"),
+                    hook<&channel::writable, channel>("writable"),
                     method<&channel::handle_read_event, channel>("handle_read_event"),
                     method<&channel::handle_write_event, channel>("handle_write_event"),
                     method<&channel::handle_expt_event, channel>("handle_expt_event"),
-                    method<&channel::handle_close, channel>("handle_close"),
-                    method<&channel::handle_error, channel>("handle_error"),
-                    method<&channel::close, channel>("close")},
+                    hook<&channel::handle_close, channel>("handle_close"),
+                    hook<&channel::handle_error, channel>("handle_error"),
+                    hook<&channel::close, channel>("close")},
         .attributes = {attribute<&channel::accepting, channel>("accepting")},
     };
     return info;
@@ -379,12 +379,12 @@ class_info& dispatcher_info() {
     static auto& info = *new class_info{
         .name = "dispatcher",
         .types = {&typeid(T)},
-        .methods = {method<&T::handle_read, T>("handle_read"),
-                    method<&T::handle_write, T>("handle_write"),
-                    method<&T::handle_connect, T>("handle_connect"),
-                    method<&T::handle_accept, T>("handle_accept"),
-                    method<&T::handle_expt, T>("handle_expt"),
-                    method<&T::handle_accepted, T>("handle_accepted"),
+        .methods = {hook<&T::handle_read, T>("handle_read"),
+                    hook<&T::handle_write, T>("handle_write"),
+                    hook<&T::handle_connect, T>("handle_connect"),
+                    hook<&T::handle_accept, T>("handle_accept"),
+                    hook<&T::handle_expt, T>("handle_expt"),
+                    hook<&T::handle_accepted, T>("handle_accepted"),
                     method<&T::handle_connect_event, T>("handle_connect_event"),
                     method<&T::create_socket, T>("create_socket"),
                     method<&T::set_reuse_addr, T>("set_reuse_addr"),
@@ -417,7 +417,7 @@ class_info& chat_info() {
     static auto& info = *new class_info{
         .name = "async_chat",
         .types = {&typeid(T)},
-        .methods = {method<&T::found_terminator, T>("found_terminator"),
+        .methods = {hook<&T::found_terminator, T>("found_terminator"),
                     method<&T::set_terminator, T>("set_terminator"),
                     method<&T::close_when_done, T>("close_when_done"),
                     method<&T::initiate_send, T>("initiate_send"),
@@ -552,6 +552,38 @@ void throw_argument_count(std::size_t wanted, Py_ssize_t given) {
     throw_raised();
 }
 
+std::vector<object> match_arguments(const char* function, const std::vector<argument>& wanted,
+                                    PyObject* const* given, Py_ssize_t count, PyObject* keywords) {
+    if (count > std::ssize(wanted)) throw_argument_count(wanted.size(), count);
+    Py_ssize_t used = 0;
+    std::vector<object> all;
+    for (const auto& each : wanted) {
+        const bool is_positional = std::ssize(all) < count;
+        auto* const named = keywords ? PyDict_GetItemString(keywords, each.name) : nullptr;
+        if (named) ++used;
+        auto value = object::borrow(is_positional ? given[all.size()] : named);
+        if (!value) value = each.default_value;
+        if (!value || (named && is_positional)) {
+            PyErr_Format(PyExc_TypeError, "%s(): the argument %s is %s", function, each.name,
+                         value ? "given twice" : "missing");
+            throw_raised();
+        }
+        all.push_back(std::move(value));
+    }
+    if (!keywords || used == PyDict_Size(keywords)) return all;
+    PyErr_Format(PyExc_TypeError, "%s(): a keyword is unknown in %R", function, keywords);
+    throw_raised();
+}
+
+std::vector<object> match_vector(const char* function, const std::vector<argument>& wanted,
+                                 PyObject* const* given, Py_ssize_t count, PyObject* names) {
+    if (!names) return match_arguments(function, wanted, given, count, nullptr);
+    const auto keywords = checked(PyDict_New());
+    for (Py_ssize_t i = 0; i < PyTuple_Size(names); ++i)
+        checked(PyDict_SetItem(keywords.get(), PyTuple_GetItem(names, i), given[count + i]));
+    return match_arguments(function, wanted, given, count, keywords.get());
+}
+
 // --- Declarations.
 
 struct class_builder::parts {
@@ -572,10 +604,17 @@ void class_builder::set_constructor(std::vector<argument> arguments, constructor
     parts_->info->construct = call;
 }
 void class_builder::add_method(const char* name, method_t call) {
-    parts_->info->methods.push_back({name, as_function(as_slot(call)), METH_FASTCALL, nullptr});
+    parts_->info->methods.push_back({name, as_function(as_slot(call)), vectorcall, nullptr});
 }
 void class_builder::add_attribute(const char* name, getter get, setter set) {
     parts_->info->attributes.push_back({name, get, set, nullptr, nullptr});
+}
+void class_builder::add_deprecated(const char* name, const char* current) {
+    auto* const names = new renamed{name, current};  // lives as long as the process
+    parts_->info->attributes.push_back({name, get_deprecated, set_deprecated, nullptr, names});
+}
+void class_builder::add_class_attribute(const char* name, const class_builder& value) {
+    parts_->info->class_attributes_of_classes.emplace_back(name, value.parts_->info);
 }
 void class_builder::add_class_attribute(const char* name, object value) {
     parts_->info->class_attributes.emplace_back(name, std::move(value));

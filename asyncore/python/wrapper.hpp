@@ -65,6 +65,12 @@ void overridden_handle_error(T& value, Body body) {
 }
 
 [[noreturn]] void throw_argument_count(std::size_t wanted, Py_ssize_t given);
+/// The arguments of a call in their order.  `keywords` is a dict, or null.
+std::vector<object> match_arguments(const char* function, const std::vector<argument>& wanted,
+                                    PyObject* const* given, Py_ssize_t count, PyObject* keywords);
+/// The same for what a vectorcall gets: the names of the keywords, whose values follow `count` others.
+std::vector<object> match_vector(const char* function, const std::vector<argument>& wanted,
+                                 PyObject* const* given, Py_ssize_t count, PyObject* names);
 
 /// Collects the declaration of a class, and makes the class of Python.
 class class_builder {
@@ -72,7 +78,7 @@ public:
     using constructor_t = std::shared_ptr<channel> (*)(PyObject* self,
                                                        const std::vector<object>& given,
                                                        bool is_derived);
-    using method_t = PyObject* (*)(PyObject*, PyObject* const*, Py_ssize_t);
+    using method_t = PyObject* (*)(PyObject*, PyObject* const*, Py_ssize_t, PyObject*);
     using followed_t = object& (*)(channel&);
 
     class_builder(const char* name, std::vector<const std::type_info*> types,
@@ -81,7 +87,11 @@ public:
     void set_constructor(std::vector<argument> arguments, constructor_t call);
     void add_method(const char* name, method_t call);
     void add_attribute(const char* name, getter get, setter set);
+    /// `name` stands for `current`, with a DeprecationWarning.
+    void add_deprecated(const char* name, const char* current);
     void add_class_attribute(const char* name, object value);
+    /// The value is another class of the module, which was added before.
+    void add_class_attribute(const char* name, const class_builder& value);
     void add_followed(followed_t member);
     /// Makes the class, and puts it into the module.
     void finish(PyObject* module);
