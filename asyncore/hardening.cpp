@@ -156,6 +156,8 @@ void turn::wait_on_poller(platform::timeout limit) {
             map_.poller().wait(limit, memory_->reported);
             map_.failing_since_ = channel_map::never;
             return;
+        } catch (const foreign_exception&) {
+            throw;  // the system did not fail: a handler of a signal raised it
         } catch (const std::exception& why) {
             // A std::logic_error says that there is no such mechanism, and trying again does not help.
             const bool passes = !dynamic_cast<const std::logic_error*>(&why);

@@ -53,13 +53,12 @@ mirror& mirror::of(PyObject* dict) {
         return *all.front();
     }
     all.emplace_front(new mirror(dict));
-    auto& made = *all.front();
-    if (all.size() <= most_mirrors) return made;
-    const auto idle = std::find_if(all.rbegin(), all.rend(), [](const auto& each) {
-        return each->depth_ == 0 && each->bound_ == 0 && !each->has_channels_;
-    });
-    if (idle != all.rend()) all.erase(std::next(idle).base());
-    return made;
+    // What was used long ago goes, unless a turn is under way in it or a wrapper needs it.
+    for (auto each = std::prev(all.end()); each != all.begin() && all.size() > most_mirrors;) {
+        const auto tried = each--;
+        if ((*tried)->depth_ == 0 && (*tried)->bound_ == 0) all.erase(tried);
+    }
+    return *all.front();
 }
 
 mirror::~mirror() {
@@ -228,12 +227,15 @@ mirror::turn_scope::~turn_scope() {
     map_.globals_ = outer_globals_;
 }
 
-void mirror::take_turn(platform::timeout limit, delivery how, PyObject* globals) {
+bool mirror::take_turn(platform::timeout limit, delivery how, PyObject* globals) {
     const turn_scope scope(*this, globals);
+    const bool is_equal = sync();
+    if (!is_equal) return false;
     set_exit_now(function(names::ExitNow).get());
     sweep();
     close_the_closed();
     asyncore::take_turn(limit, *this, how);
+    return true;
 }
 
 /// epoll forgets a closed descriptor in silence.  So each turn looks at the channels that were served in the

@@ -28,9 +28,6 @@ public:
     static mirror* find(PyObject* dict) noexcept;
     ~mirror() override;
 
-    /// Makes the mirror equal to the dict.
-    /// Returns: false if the dict has a key that is no descriptor.
-    bool sync();
     /// Whether the dict is as the last sync() saw it.
     bool is_current() const noexcept { return version_ == version_of(dict_); }
     /// The stock add_channel() entered `fd`: the descriptor may be another file than before.
@@ -44,14 +41,14 @@ public:
     void serves(int fd) { served_.push_back(fd); }
 
     /// One turn, for the module that has `globals`.
-    void take_turn(platform::timeout limit, delivery how, PyObject* globals);
+    /// Returns: false, without a turn, if the dict has a key that is no descriptor.
+    bool take_turn(platform::timeout limit, delivery how, PyObject* globals);
+
     // Channels of C++, each with its wrapper; see wrapper.hpp.
 
     /// A wrapper keeps this map alive, or no longer.
     void bind() noexcept { ++bound_; }
     void unbind() noexcept { --bound_; }
-    /// A constructor of C++ is about to get this map.
-    void expect_channels() noexcept { has_channels_ = true; }
     /// A hook of Python has run.  A channel of C++ that it took out of the dict gets no event any more.
     void follow_edits() {
         if (has_channels_ && !is_current()) sync();
@@ -86,6 +83,8 @@ private:
     explicit mirror(PyObject* dict) : dict_(dict) {}
     std::unique_ptr<platform::poller> new_poller_(std::string_view mechanism) override;
     static std::uint64_t version_of(PyObject* dict) noexcept;
+    /// Makes the mirror equal to the dict.  It may run code of Python.
+    bool sync();
     bool walk();
     void drop(int fd);
     std::unique_ptr<python_channel>& place_for(int fd);
@@ -101,7 +100,7 @@ private:
     PyObject* globals_ = nullptr;   // of the module whose turn runs; borrowed
     unsigned depth_ = 0;            // how many turns are under way, one inside another
     unsigned bound_ = 0;            // how many wrappers need this map
-    bool has_channels_ = false;     // it has, or may get, channels of C++
+    bool has_channels_ = false;     // it has, or had, channels of C++
     std::thread::id thread_;        // in which they are
     std::vector<int> served_;       // in the last turn; see serves()
     clock::time_point verified_{};  // when close_the_closed() looked at all channels

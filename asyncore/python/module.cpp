@@ -48,9 +48,8 @@ PyObject* take_turn(PyObject* const* arguments, Py_ssize_t count, delivery how) 
             auto& map = mirror::of(dict);
             if (map.is_used_elsewhere()) Py_RETURN_FALSE;
             map.exact = exact_setting();
-            const bool is_equal = map.sync();
-            if (!is_equal) Py_RETURN_FALSE;
-            map.take_turn(limit, how, arguments[2]);
+            const bool has_had_a_turn = map.take_turn(limit, how, arguments[2]);
+            if (!has_had_a_turn) Py_RETURN_FALSE;
             Py_RETURN_TRUE;
         },
         static_cast<PyObject*>(nullptr));

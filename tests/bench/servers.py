@@ -19,6 +19,7 @@ class Server:
     options: tuple = ()  # the words after the mode
     limit: int = 1_000_000  # how many connections the server can hold
     slow_to_fill: bool = False  # whether the server takes long to accept thousands of connections
+    environment: dict = dataclasses.field(default_factory=dict)  # what is added to that of the benchmark
 
 
 def all_servers(build, ours, python):
@@ -62,7 +63,7 @@ def find_servers(build, ours, python):
 def running(server, core, mode="echo", options=(), wrapper=(), environment=None):
     """A process of the server on a core; it has the attributes pid and port, and is ended afterwards."""
     command = [*wrapper, *server.command, "0", mode, *server.options, *options]
-    with program.Server(*command, environment=environment,
+    with program.Server(*command, environment={**server.environment, **(environment or {})},
                         before=lambda: os.sched_setaffinity(0, {core})) as process:
         yield process
         if process.has_ended():

@@ -1,0 +1,7 @@
+"""Prints what a compiler is told."""
+
+import shlex
+
+import asyncore_cpp
+
+print(shlex.join(asyncore_cpp.arguments()))

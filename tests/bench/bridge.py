@@ -1,0 +1,90 @@
+#!/usr/bin/python3
+"""Measures the CPU time of one Python server on CPython's own asyncore and on that of asyncore/python/.
+
+    bridge.py --load PROGRAM --modules FOLDER... --python PYTHON [--cpython PYTHON] [--rounds N] [--seconds T]
+
+PROGRAM is the load generator, which run.sh builds; the FOLDERs are what PYTHONPATH needs for the modules; both Pythons
+may be the same CPython 3.11.  The server is peers/asynchat_server.py, unmodified, and then with the promise of
+`asked_every_turn_ = False`.  It prints, for each case, the seconds of processor time for 100,000 requests, and the
+ratios within a round.
+"""
+
+import argparse
+import os
+import pathlib
+import resource
+import statistics
+import sys
+
+from load import Generator
+from measure import Bench, cost
+from servers import HERE, Server
+
+SCRIPT = HERE / "peers" / "asynchat_server.py"
+BASELINE = "CPython"
+CASES = {
+    "9,000, of which 1 talks": ("--connections", 9000, "--active", 1),
+    "9,000, of which 100 talk": ("--connections", 9000, "--active", 100),
+    "100 × 1 line in flight": ("--connections", 100),
+    "100 × 16 lines in flight": ("--connections", 100, "--in-flight", 16),
+}
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--load", required=True, help="the load generator")
+    parser.add_argument("--modules", required=True, nargs="+", help="the folders of the modules")
+    parser.add_argument("--python", default=sys.executable, help="the Python that runs them")
+    parser.add_argument("--cpython", help="a Python that has asyncore and asynchat of its own; default: the same")
+    parser.add_argument("--case", action="append", choices=list(CASES), help="only this case; repeatable")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=1.0)
+    parser.add_argument("--warm-up", type=float, default=0.3)
+    return parser.parse_args()
+
+
+def find_servers(options):
+    path = os.pathsep.join(str(pathlib.Path(folder).resolve()) for folder in options.modules)
+    theirs = (options.cpython or options.python, "-W", "ignore", str(SCRIPT))
+    ours = (options.python, "-W", "ignore", str(SCRIPT))
+    by_poll = ("--poller", "poll")
+    return {
+        BASELINE: Server("cpython", BASELINE, theirs, by_poll, environment={"PYTHONPATH": ""}),
+        "unmodified": Server("bridge", "unmodified", ours, by_poll, environment={"PYTHONPATH": path}),
+        "promised": Server("promised", "promised", ours, (*by_poll, "--promise"), environment={"PYTHONPATH": path}),
+    }
+
+
+def measure(bench, servers, load, rounds):
+    """Returns server name -> a figure for each round: seconds of processor time for 100,000 requests."""
+    figures = {name: [] for name in servers}
+    for _ in range(rounds):
+        for name, server in servers.items():
+            measured = bench.once(server, "echo", load)
+            if measured is None:
+                sys.exit("\n".join(bench.failures))
+            figures[name].append(cost(measured[0]) * 100_000)
+    return figures
+
+
+def main():
+    options = parse()
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+    cores = sorted(os.sched_getaffinity(0))
+    bench = Bench(Generator(options.load, cores[-1]), cores[0], options.seconds, options.warm_up, print)
+    servers = find_servers(options)
+    print("%-26s %28s %28s" % ("CPU s per 100,000 requests", "", "CPython / ours"))
+    print("%-26s" % "" + "".join("%14s" % name for name in servers) + "%14s%14s" % ("unmodified", "promised"))
+    for title, load in CASES.items():
+        if options.case and title not in options.case:
+            continue
+        figures = measure(bench, servers, load, options.rounds)
+        ratios = [statistics.median(theirs / ours for theirs, ours in zip(figures[BASELINE], figures[name]))
+                  for name in ("unmodified", "promised")]
+        print("%-26s" % title + "".join("%14.2f" % statistics.median(each) for each in figures.values()) +
+              "".join("%13.1f×" % ratio for ratio in ratios), flush=True)
+
+
+if __name__ == "__main__":
+    main()
