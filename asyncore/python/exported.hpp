@@ -22,6 +22,7 @@
 #include <array>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -137,6 +138,10 @@ public:
     std::string repr() const override { return repr_of_wrapper(*this); }
 };
 
+// T may have members of any name, so that an argument may hide one.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wshadow"
+
 /// T, made for the wrapper of a class that derives from it in Python: calls the hooks that the class overrides.
 template <class T>
 class overridden_object : private claim, public T {
@@ -214,6 +219,8 @@ public:
     }
 };
 
+#pragma GCC diagnostic pop
+
 template <class T>
 using overridden = std::conditional_t<std::derived_from<T, asynchat::async_chat>,
                                       overridden_chat<T>, overridden_object<T>>;
@@ -249,13 +256,22 @@ public:
         return *this;
     }
 
-    /// A member that Python reads and writes.  The garbage collector follows a member of the type `object`.
+    /// A member that Python reads and writes; see follow().
     template <auto member>
     exported_class& attribute(const char* name) {
         builder_.add_attribute(name, get_member<member, T>, set_member<member, T>);
-        if constexpr (std::same_as<typename member_of<decltype(member)>::value, object>)
-            builder_.add_followed(
-                [](channel& of) -> object& { return dynamic_cast<T&>(of).*member; });
+        using value = typename member_of<decltype(member)>::value;
+        if constexpr (std::same_as<value, object> || std::same_as<value, std::vector<object>>)
+            follow<member>();
+        return *this;
+    }
+
+    /// Lets Python's garbage collector see the objects of Python that a member holds: an `object`, or a vector
+    /// of them.  Without that a cycle through them is never collected.  An attribute of such a type is
+    /// followed already.
+    template <auto member>
+    exported_class& follow() {
+        builder_.add_followed(objects_in<member>);
         return *this;
     }
 
@@ -274,6 +290,14 @@ public:
     }
 
 private:
+    template <auto member>
+    static std::span<object> objects_in(channel& of) {
+        auto& held = dynamic_cast<T&>(of).*member;
+        if constexpr (std::same_as<std::remove_reference_t<decltype(held)>, object>)
+            return std::span<object>(&held, 1);
+        else return std::span<object>(held);
+    }
+
     class_builder& builder_;
 };
 
