@@ -352,6 +352,34 @@ TEST_CASE("D37 a channel whose events move no byte rests") {
         });
 }
 
+TEST_CASE("hardened: what another language raises in a wait is no failure of the wait") {
+    struct raised : std::runtime_error, asyncore::foreign_exception {
+        raised() : std::runtime_error("of a handler") {}
+        asyncore::traceback compact_traceback() const override { return {}; }
+    };
+    struct raising_poller : asyncore::platform::poller {
+        void watch(int, asyncore::platform::events) override {}
+        std::string_view name() const noexcept override { return "raising"; }
+        bool wait_once(asyncore::platform::timeout,
+                       std::vector<asyncore::platform::ready>&) override {
+            throw raised();
+        }
+    };
+    struct foreign_map : channel_map {
+        std::unique_ptr<asyncore::platform::poller> new_poller_(std::string_view) override {
+            return std::make_unique<raising_poller>();
+        }
+    };
+    for (const bool use_poll : both_deliveries) {
+        CAPTURE(use_poll);
+        foreign_map map;
+        map.exact = false;
+        auto [ours, theirs] = socket_t::pair();
+        const counting c(std::move(ours), &map);
+        CHECK_THROWS_AS(asyncore::loop(60.0, use_poll, &map, 1), raised);
+    }
+}
+
 TEST_CASE("hardened: the map's deadline is honoured within one turn") {
     in_a_map(false, [](channel_map& map, bool use_poll) {
         auto [ours, theirs] = socket_t::pair();

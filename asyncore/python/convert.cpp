@@ -105,9 +105,7 @@ channel_map* map_from(PyObject* value) {
         dict = checked(PyObject_GetAttrString(module.get(), "socket_map"));
     }
     if (!PyDict_CheckExact(dict.get())) throw_type_error("a dict", dict.get());
-    auto& map = mirror::of(dict.get());
-    map.expect_channels();
-    return &map;
+    return &mirror::of(dict.get());
 }
 
 object to_python(channel_map* value) {

@@ -125,6 +125,12 @@ Result call_method(const object& of, const char* name, Arguments&&... arguments)
     return call<Result>(method, std::forward<Arguments>(arguments)...);
 }
 
+/// An attribute of an object of Python.
+template <class Result = object>
+Result get(const object& of, const char* name) {
+    return from_object<Result>(checked(PyObject_GetAttrString(of.get(), name)).get());
+}
+
 template <class R, class... A>
 std::function<R(A...)> function_from(PyObject* value, std::function<R(A...)>*) {
     if (value == Py_None) return nullptr;

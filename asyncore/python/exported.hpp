@@ -22,6 +22,7 @@
 #include <array>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -173,6 +174,10 @@ public:
     std::string repr() const override { return repr_of_wrapper(*this); }
 };
 
+// T may have members of any name, so that an argument may hide one.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wshadow"
+
 /// T, made for the wrapper of a class that derives from it in Python: calls the hooks that the class overrides.
 template <class T>
 class overridden_object : private claim, public T {
@@ -213,24 +218,24 @@ public:
     void close() override {
         overridden_or("close", [this] { T::close(); });
     }
-    void handle_accepted(socket_t sock, const address& from) override {
-        const auto its = override_of(*this, "handle_accepted");
-        if (its) call(its, std::move(sock), from);
-        else T::handle_accepted(std::move(sock), from);
+    void handle_accepted(socket_t sock, const address& addr) override {
+        const auto method = override_of(*this, "handle_accepted");
+        if (method) call(method, std::move(sock), addr);
+        else T::handle_accepted(std::move(sock), addr);
     }
     void log_info(std::string_view message, std::string_view type) override {
-        const auto its = override_of(*this, "log_info");
-        if (its) call(its, message, type);
+        const auto method = override_of(*this, "log_info");
+        if (method) call(method, message, type);
         else T::log_info(message, type);
     }
 
 protected:
     template <class Body>
     auto overridden_or(const char* name, Body body) -> decltype(body()) {
-        const auto its = override_of(*this, name);
-        if (!its) return body();
-        if constexpr (std::is_void_v<decltype(body())>) call(its);
-        else return PyObject_IsTrue(call(its).get()) == 1;
+        const auto method = override_of(*this, name);
+        if (!method) return body();
+        if constexpr (std::is_void_v<decltype(body())>) call(method);
+        else return PyObject_IsTrue(call(method).get()) == 1;
     }
 };
 
@@ -241,14 +246,16 @@ public:
     using overridden_object<T>::overridden_object;
     std::string repr() const override { return repr_of_wrapper(*this); }
     void collect_incoming_data(std::string_view data) override {
-        const auto its = override_of(*this, "collect_incoming_data");
-        if (its) call(its, bytes{std::string(data)});
+        const auto method = override_of(*this, "collect_incoming_data");
+        if (method) call(method, bytes{std::string(data)});
         else T::collect_incoming_data(data);
     }
     void found_terminator() override {
         this->overridden_or("found_terminator", [this] { T::found_terminator(); });
     }
 };
+
+#pragma GCC diagnostic pop
 
 template <class T>
 using overridden = std::conditional_t<std::derived_from<T, asynchat::async_chat>,
@@ -292,13 +299,22 @@ public:
         return add_method<member, true>(name, {argument(arguments)...});
     }
 
-    /// A member that Python reads and writes.  The garbage collector follows a member of the type `object`.
+    /// A member that Python reads and writes; see follow().
     template <auto member>
     exported_class& attribute(const char* name) {
         builder_.add_attribute(name, get_member<member, T>, set_member<member, T>);
-        if constexpr (std::same_as<typename member_of<decltype(member)>::value, object>)
-            builder_.add_followed(
-                [](channel& of) -> object& { return dynamic_cast<T&>(of).*member; });
+        using value = typename member_of<decltype(member)>::value;
+        if constexpr (std::same_as<value, object> || std::same_as<value, std::vector<object>>)
+            follow<member>();
+        return *this;
+    }
+
+    /// Lets Python's garbage collector see the objects of Python that a member holds: an `object`, or a vector
+    /// of them.  Without that a cycle through them is never collected.  An attribute of such a type is
+    /// followed already.
+    template <auto member>
+    exported_class& follow() {
+        builder_.add_followed(objects_in<member>);
         return *this;
     }
 
@@ -349,6 +365,14 @@ private:
         names_of<member, T> = {name, std::move(arguments)};
         builder_.add_method(name, call_member<member, T, is_hook>);
         return *this;
+    }
+
+    template <auto member>
+    static std::span<object> objects_in(channel& of) {
+        auto& held = dynamic_cast<T&>(of).*member;
+        if constexpr (std::same_as<std::remove_reference_t<decltype(held)>, object>)
+            return std::span<object>(&held, 1);
+        else return std::span<object>(held);
     }
 
     class_builder& builder_;

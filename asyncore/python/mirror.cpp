@@ -53,11 +53,10 @@ mirror& mirror::of(PyObject* dict) {
         return *all.front();
     }
     all.emplace_front(new mirror(dict));
-    // What was used long ago goes, unless a turn is under way in it, or a channel of C++ needs it.
+    // What was used long ago goes, unless a turn is under way in it or a wrapper needs it.
     for (auto each = std::prev(all.end()); each != all.begin() && all.size() > most_mirrors;) {
         const auto tried = each--;
-        const auto& old = **tried;
-        if (old.depth_ == 0 && old.bound_ == 0 && !old.has_channels_) all.erase(tried);
+        if ((*tried)->depth_ == 0 && (*tried)->bound_ == 0) all.erase(tried);
     }
     return *all.front();
 }

@@ -43,13 +43,12 @@ public:
     /// One turn, for the module that has `globals`.
     /// Returns: false, without a turn, if the dict has a key that is no descriptor.
     bool take_turn(platform::timeout limit, delivery how, PyObject* globals);
+
     // Channels of C++, each with its wrapper; see wrapper.hpp.
 
     /// A wrapper keeps this map alive, or no longer.
     void bind() noexcept { ++bound_; }
     void unbind() noexcept { --bound_; }
-    /// A constructor of C++ is about to get this map.
-    void expect_channels() noexcept { has_channels_ = true; }
     /// A hook of Python has run.  A channel of C++ that it took out of the dict gets no event any more.
     void follow_edits() {
         if (has_channels_ && !is_current()) sync();
@@ -101,7 +100,7 @@ private:
     PyObject* globals_ = nullptr;   // of the module whose turn runs; borrowed
     unsigned depth_ = 0;            // how many turns are under way, one inside another
     unsigned bound_ = 0;            // how many wrappers need this map
-    bool has_channels_ = false;     // it has, or may get, channels of C++
+    bool has_channels_ = false;     // it has, or had, channels of C++
     std::thread::id thread_;        // in which they are
     std::vector<int> served_;       // in the last turn; see serves()
     clock::time_point verified_{};  // when close_the_closed() looked at all channels

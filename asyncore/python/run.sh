@@ -46,8 +46,9 @@ case ${1:-} in
 --sanitize)
     folder=build-python-$version-asan
     build "$folder" -Dprograms=false -Dpython="$python" -Db_sanitize=address -Db_lundef=false
-    # Python itself is not built for it: the library is loaded first, and what Python never frees is no leak.
-    LD_PRELOAD=$(c++ -print-file-name=libasan.so) PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0 \
+    # Python itself is not built for it: its library is loaded first, with that of C++, whose throw it replaces; and
+    # what Python never frees is no leak.
+    LD_PRELOAD="$(c++ -print-file-name=libasan.so) $(c++ -print-file-name=libstdc++.so)" PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0 \
         exec "$python" tests/python/run.py --build "$folder" --suite own
     ;;
 esac

@@ -129,7 +129,8 @@ int traverse(PyObject* self, visitproc visit, void* arg) {
     Py_VISIT(state->dict.get());
     const auto* const info = class_of(Py_TYPE(self));
     if (!info || !is_sole_owner(*state)) return 0;
-    for (const auto member : info->followed) Py_VISIT(member(*state->value).get());
+    for (const auto member : info->followed)
+        for (const auto& each : member(*state->value)) Py_VISIT(each.get());
     return 0;
 }
 
@@ -139,7 +140,8 @@ int clear(PyObject* self) {
     if (!state) return 0;
     const auto* const info = class_of(Py_TYPE(self));
     if (info && is_sole_owner(*state))
-        for (const auto member : info->followed) member(*state->value) = {};
+        for (const auto member : info->followed)
+            for (auto& each : member(*state->value)) each = {};
     return 0;
 }
 

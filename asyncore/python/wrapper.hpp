@@ -5,6 +5,7 @@
 #include <asyncore/python/object.hpp>
 
 #include <memory>
+#include <span>
 #include <string>
 #include <typeinfo>
 #include <vector>
@@ -79,7 +80,7 @@ public:
                                                        const std::vector<object>& given,
                                                        bool is_derived);
     using method_t = PyObject* (*)(PyObject*, PyObject* const*, Py_ssize_t, PyObject*);
-    using followed_t = object& (*)(channel&);
+    using followed_t = std::span<object> (*)(channel&);
 
     class_builder(const char* name, std::vector<const std::type_info*> types,
                   const std::type_info& base);

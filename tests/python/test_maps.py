@@ -7,7 +7,7 @@ import threading
 import time
 import unittest
 
-from channels import MapTest, Recorder, both_deliveries, descriptors, is_sanitized, resident_bytes
+from channels import MapTest, Recorder, both_deliveries, descriptors, is_sanitized, replaced, resident_bytes
 
 
 class Duck:
@@ -202,6 +202,26 @@ class EditedByAThread(MapTest):
             thread.join()
         other.send(b"x")
         self.turn_until(lambda: channel.called == ["read"])
+
+    def test_a_map_on_which_another_thread_waits_is_left_to_python(self):
+        for name in "poll", "poll2":
+            taken = []
+            in_python = getattr(asyncore, "_%s_in_python" % name)
+            channel, other = self.channel()
+            thread = threading.Thread(target=getattr(asyncore, name), args=(30, self.map))
+            waits = threading.Event()
+            channel.readable = lambda: waits.set() or True
+            thread.start()
+            waits.wait()
+            time.sleep(0.1)
+            with replaced(asyncore, "_%s_in_python" % name,
+                          lambda *arguments: (taken.append(name), in_python(*arguments))):
+                getattr(asyncore, name)(0, self.map)
+            self.assertEqual(taken, [name])
+            other.send(b"x")
+            thread.join()
+            self.assertEqual(channel.called, ["read"])
+            channel.close()
 
 
 class OtherMaps(MapTest):

@@ -236,6 +236,29 @@ class UsedAgain(MapTest):
         self.assertEqual(channel.called, ["read"])
 
     @both_deliveries
+    def test_a_descriptor_and_an_address_by_hand(self, poll):
+        """Nobody says that the object and the file under the number are others than before."""
+        class Bare(Recorder):
+            def __init__(self, sock):
+                self.called, self.socket, self.accepting = [], sock, False
+
+        addresses = set()
+        for _ in range(50):
+            one, other = socket.socketpair()
+            bare = Bare(one)
+            addresses.add(id(bare))
+            self.map[one.fileno()] = bare
+            other.send(b"x")
+            bare.handle_read_event = lambda called=bare.called, sock=one: called.append(sock.recv(10))
+            self.turns(2, poll=poll)
+            self.assertEqual(bare.called, [b"x"])
+            self.map.clear()
+            one.close()
+            other.close()
+            del bare
+        self.assertLess(len(addresses), 50)
+
+    @both_deliveries
     def test_objects_that_have_no_weak_references(self, poll):
         class Slotted:
             __slots__ = ("sock", "called")
