@@ -105,8 +105,9 @@ Result call_with(PyObject* keywords, PyObject* function, Arguments&&... argument
     const object all[] = {to_object(std::forward<Arguments>(arguments))..., object()};
     PyObject* borrowed[sizeof...(Arguments) + 1];
     for (std::size_t i = 0; i <= sizeof...(Arguments); ++i) borrowed[i] = all[i].get();
-    const auto result = checked(parked_at_exit(
-        [&] { return PyObject_VectorcallDict(function, borrowed, sizeof...(Arguments), keywords); }));
+    const auto result = checked(parked_at_exit([&] {
+        return PyObject_VectorcallDict(function, borrowed, sizeof...(Arguments), keywords);
+    }));
     return from_object<Result>(result.get());
 }
 /// Calls a function of Python.  Throws what it raises.

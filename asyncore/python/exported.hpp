@@ -10,6 +10,9 @@
 // In Python that is `from server_cpp import Handler`, a class like another: Handler(sock, map=None), with the
 // methods and attributes of asyncore.dispatcher or asynchat.async_chat, whichever it derives from in C++.
 //
+// Where Python's class has attributes of other types, or calls a method with keywords, T is a class of its own that
+// derives from the ported one: tests/python/smtpd/smtpd_cpp.cpp exports a whole server so.
+//
 // A channel of C++ has one object of Python, its wrapper, which owns it.  A map holds the wrapper, as it holds
 // any object.  convert.hpp says which types cross the border.
 #pragma once
@@ -92,7 +95,8 @@ inline method_names names_of{};
 /// A method of C++, as CPython calls it.  The call of a hook goes to the exported class, even if a class of
 /// Python overrides the hook.
 template <auto member, class Owner, bool is_hook>
-PyObject* call_member(PyObject* self, PyObject* const* given, Py_ssize_t count, PyObject* keywords) {
+PyObject* call_member(PyObject* self, PyObject* const* given, Py_ssize_t count,
+                      PyObject* keywords) {
     using of = member_of<decltype(member)>;
     using arguments = typename of::arguments;
     constexpr auto wanted = std::tuple_size_v<arguments>;

@@ -104,7 +104,8 @@ void python_socket::shutdown(int how) { call_method(socket_, "shutdown", how); }
 
 platform::address python_socket::name_from(const char* method) const {
     const auto name = call_method(socket_, method);
-    if (!PyTuple_Check(name.get()) || PyTuple_Size(name.get()) != 2) return address_from(name.get());
+    if (!PyTuple_Check(name.get()) || PyTuple_Size(name.get()) != 2)
+        return address_from(name.get());
     const auto* const port = PyTuple_GetItem(name.get(), 1);
     if (PyLong_Check(port)) return address_from(name.get());
     return platform::address(text_from(PyTuple_GetItem(name.get(), 0)), 0);

@@ -46,6 +46,7 @@ case ${1:-} in
 --sanitize)
     folder=build-python-$version-asan
     build "$folder" -Dprograms=false -Dpython="$python" -Db_sanitize=address -Db_lundef=false
+    ninja -C "$folder" python-tests
     # Python itself is not built for it: its library is loaded first, with that of C++, whose throw it replaces; and
     # what Python never frees is no leak.
     LD_PRELOAD="$(c++ -print-file-name=libasan.so) $(c++ -print-file-name=libstdc++.so)" PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0 \
@@ -53,5 +54,6 @@ case ${1:-} in
     ;;
 esac
 build "build-python-$version" -Dprograms=false -Dpython="$python"
+ninja -C "build-python-$version" python-tests
 [ "${1:-}" != --build-only ] || exit 0
 exec "$python" tests/python/run.py --build "build-python-$version" "$@"

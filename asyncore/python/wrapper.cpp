@@ -312,9 +312,7 @@ PyObject* get_fileno(PyObject* self, void*) {
 
 PyObject* get_socket(PyObject* self, void*) {
     return guarded_from_python(
-        [&]() -> PyObject* {
-            return python_socket_of(self_as<dispatcher>(self).socket).release();
-        },
+        [&]() -> PyObject* { return python_socket_of(self_as<dispatcher>(self).socket).release(); },
         static_cast<PyObject*>(nullptr));
 }
 
@@ -329,8 +327,8 @@ struct renamed {
 };
 
 bool warn_of(const renamed& name) {
-    return PyErr_WarnFormat(PyExc_DeprecationWarning, 1, "%s is deprecated, use %s", name.deprecated,
-                            name.current) == 0;
+    return PyErr_WarnFormat(PyExc_DeprecationWarning, 1, "%s is deprecated, use %s",
+                            name.deprecated, name.current) == 0;
 }
 
 PyObject* get_deprecated(PyObject* self, void* closure) {

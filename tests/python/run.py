@@ -24,6 +24,7 @@ OF_311 = ("test_asyncore", "test_asynchat", "test_smtpd")
 USERS = ("test_ftplib", "test_poplib", "test_smtplib", "test_ssl", "test_logging")  # their servers use the modules
 OWN = ("test_chat", "test_maps", "test_hooks", "test_objects", "test_promise", "test_replaced", "test_signals",
        "test_threads")
+HALF_PORTED = ("test_cpython", "test_half_ported")  # of the folder smtpd: with classes of C++
 LONG = (("test_objects.Memory", "ASYNCORE_CONNECTIONS", "100000"), ("test_threads.End", "ASYNCORE_EXITS", "200"))
 SCHEDULES = 500
 NO_TESTS = "this Python was installed without its tests"
@@ -62,6 +63,9 @@ def jobs(python_311, schedules):
             yield Job("cpython", name + on, is_there and [*counted, "cpython", name], exact)
         for name in OWN:
             yield Job("own", name + on, [*counted, "own", name], hardened)
+        for name in HALF_PORTED:
+            yield Job("own", "smtpd's " + name + on, python_311 and [*counted, "in", "smtpd", name],
+                      {**hardened, "ASYNCORE_PYTHON_311": python_311 or ""})
         yield Job("replay", "corpus" + on, [*replay, "--poller", mechanism], exact)
     if schedules:
         yield Job("replay", "random schedules", python_311 and [
@@ -78,7 +82,8 @@ def jobs(python_311, schedules):
 def module_path(build):
     """The folders of the modules, before what else Python imports."""
     return os.pathsep.join([os.path.join(ROOT, "asyncore", "python"), os.path.join(ROOT, "asynchat", "python"),
-                            os.path.join(os.path.abspath(build), "asyncore", "python")])
+                            os.path.join(os.path.abspath(build), "asyncore", "python"),
+                            os.path.join(os.path.abspath(build), "tests", "python", "smtpd")])
 
 
 def environment_of(job, path):

@@ -53,7 +53,8 @@ public:
                    const std::optional<std::int64_t>& limit, channel_map* map, bool enable_utf8,
                    bool decode_data)
         : given_to_channel(std::move(its_server), std::move(its_conn), *this),
-          SMTPChannel(passing, python::from_object<asyncore::socket_t>(given_to_channel::conn.get()), from,
+          SMTPChannel(passing,
+                      python::from_object<asyncore::socket_t>(given_to_channel::conn.get()), from,
                       {limit.value_or(0), map, enable_utf8, decode_data}) {
         if (SMTPChannel::peer) peer = python::call_method(given_to_channel::conn, "getpeername");
     }
@@ -70,7 +71,9 @@ public:
         return mailfrom.empty() ? std::nullopt : std::optional(mailfrom);
     }
     void set_sender(const std::optional<std::string>& sender) { mailfrom = sender.value_or(""); }
-    object data() const { return text_or_bytes(received_data, _decode_data || received_data.empty()); }
+    object data() const {
+        return text_or_bytes(received_data, _decode_data || received_data.empty());
+    }
     void set_data(const std::string& data) { received_data = data; }
     std::vector<object> lines() const {
         std::vector<object> all;
@@ -78,7 +81,9 @@ public:
         return all;
     }
     void set_lines(const list& lines) { received_lines = lines; }
-    std::map<std::string, std::int64_t> limits() const { return {limits_->begin(), limits_->end()}; }
+    std::map<std::string, std::int64_t> limits() const {
+        return {limits_->begin(), limits_->end()};
+    }
 
     // The methods that a class of Python may override.
 
@@ -88,13 +93,18 @@ public:
         else SMTPChannel::push(message);
     }
     method getattr(std::string_view command) const override {
-        overriding_ = python::override_of(*this, ("smtp_" + std::string(command)).c_str());
+        const auto name = "smtp_" + std::string(command);
+        const bool is_name = name.find('\0') == name.npos;
+        if (is_name) overriding_ = python::override_of(*this, name.c_str());
         if (overriding_) return static_cast<method>(&ported_channel::call_overriding);
         return SMTPChannel::getattr(command);
     }
 
 private:
-    void call_overriding(const smtpd::argument& arg) { python::call(std::exchange(overriding_, {}), arg); }
+    /// Stands for a method of Python among the methods of C++.
+    void call_overriding(const smtpd::argument& arg) {
+        python::call(std::exchange(overriding_, {}), arg);
+    }
 
     mutable object overriding_;  // the method that getattr() found
 };
@@ -105,9 +115,9 @@ std::string passing_server::process_message(const address&, const std::string& m
     std::map<std::string, list> keywords;
     if (!of_._decode_data)
         keywords = {{"mail_options", kwargs.mail_options}, {"rcpt_options", kwargs.rcpt_options}};
-    const auto method = python::checked(PyObject_GetAttrString(of_.server.get(), "process_message"));
-    const auto status = python::call_with(python::to_object(keywords).get(), method.get(), of_.peer, mailfrom,
-                                          rcpttos, text_or_bytes(data, of_._decode_data));
+    const auto method = python::get(of_.server, "process_message");
+    const auto status = python::call_with(python::to_object(keywords).get(), method.get(), of_.peer,
+                                          mailfrom, rcpttos, text_or_bytes(data, of_._decode_data));
     return python::bool_from(status.get()) ? python::text_from(status.get()) : "";
 }
 
@@ -119,23 +129,29 @@ public:
                   const std::optional<std::int64_t>& limit, channel_map* map, bool enable_utf8,
                   bool decode_data)
         : Server(localaddr, remoteaddr, {limit.value_or(0), map, enable_utf8, decode_data}) {
-        this->channel_class = [this](smtpd::SMTPServer&, asyncore::socket_t conn, const address& from,
-                                     const smtpd::keywords& given) {
-            python::call_method(python::wrapper_of(*this), "channel_class", python::wrapper_of(*this),
-                                std::move(conn), from, size_limit_of(given), given.map, given.enable_SMTPUTF8,
+        this->channel_class = [this](smtpd::SMTPServer&, asyncore::socket_t conn,
+                                     const address& from, const smtpd::keywords& given) {
+            python::call_method(python::wrapper_of(*this), "channel_class",
+                                python::wrapper_of(*this), std::move(conn), from,
+                                size_limit_of(given), given.map, given.enable_SMTPUTF8,
                                 given.decode_data);
         };
     }
 
-    std::optional<std::int64_t> size_limit() const { return size_limit_of({this->data_size_limit}); }
-    void set_size_limit(std::optional<std::int64_t> limit) { this->data_size_limit = limit.value_or(0); }
+    std::optional<std::int64_t> size_limit() const {
+        return size_limit_of({this->data_size_limit});
+    }
+    void set_size_limit(std::optional<std::int64_t> limit) {
+        this->data_size_limit = limit.value_or(0);
+    }
 
     /// Only the host and the port of a peer get to C++.
-    std::optional<std::string> take_message(const address& peer, const std::optional<std::string>& mailfrom,
+    std::optional<std::string> take_message(const address& peer,
+                                            const std::optional<std::string>& mailfrom,
                                             const list& rcpttos, const std::string& data,
                                             const list& mail_options, const list& rcpt_options) {
-        const auto status =
-            this->process_message(peer, mailfrom.value_or(""), rcpttos, data, {mail_options, rcpt_options});
+        const auto status = this->process_message(peer, mailfrom.value_or(""), rcpttos, data,
+                                                  {mail_options, rcpt_options});
         return status.empty() ? std::nullopt : std::optional(status);
     }
 
@@ -153,7 +169,8 @@ python::exported_class<ported_channel> add_channel(python::module_builder& modul
     return module.add<T>("SMTPChannel")
         .constructor<object, object, address, size_limit, channel_map*, bool, bool>(
             "server", "conn", "addr", argument("data_size_limit", smtpd::DATA_SIZE_DEFAULT),
-            argument("map", nullptr), argument("enable_SMTPUTF8", false), argument("decode_data", false))
+            argument("map", nullptr), argument("enable_SMTPUTF8", false),
+            argument("decode_data", false))
         .class_attribute("COMMAND", T::COMMAND)
         .class_attribute("DATA", T::DATA)
         .attribute<&T::command_size_limit>("command_size_limit")
@@ -217,7 +234,8 @@ void add_server(python::module_builder& module, const char* name,
     module.add<T>(name)
         .template constructor<address, address, size_limit, channel_map*, bool, bool>(
             "localaddr", "remoteaddr", argument("data_size_limit", smtpd::DATA_SIZE_DEFAULT),
-            argument("map", nullptr), argument("enable_SMTPUTF8", false), argument("decode_data", false))
+            argument("map", nullptr), argument("enable_SMTPUTF8", false),
+            argument("decode_data", false))
         .class_attribute("channel_class", channel_class)
         .template attribute<&T::_localaddr>("_localaddr")
         .template attribute<&T::_remoteaddr>("_remoteaddr")
@@ -225,7 +243,8 @@ void add_server(python::module_builder& module, const char* name,
         .template attribute<&T::enable_SMTPUTF8>("enable_SMTPUTF8")
         .template attribute<&T::_decode_data>("_decode_data")
         .template method<&T::take_message>("process_message", "peer", "mailfrom", "rcpttos", "data",
-                                           argument("mail_options", list()), argument("rcpt_options", list()));
+                                           argument("mail_options", list()),
+                                           argument("rcpt_options", list()));
 }
 
 }  // namespace

@@ -128,8 +128,8 @@ class Seen(unittest.TestCase):
         for decode, data in (False, b"\xc3\xa9"), (True, "\xe9"):
             theirs = self.channel(smtpd.SMTPChannel, decode_data=decode)
             ours = self.channel(decode_data=decode)
-            for name in ("smtp_server", "mailfrom", "rcpttos", "received_data", "received_lines", "seen_greeting", "fqdn",
-                         "peer", "smtp_state", "num_bytes", "extended_smtp", "command_size_limit", "addr",
+            for name in ("smtp_server", "mailfrom", "rcpttos", "received_data", "received_lines", "seen_greeting",
+                         "fqdn", "peer", "smtp_state", "num_bytes", "extended_smtp", "command_size_limit", "addr",
                          "max_command_size_limit", "command_size_limits", "COMMAND", "DATA", "require_SMTPUTF8"):
                 self.assertEqual(getattr(ours, name), getattr(theirs, name), name)
             self.say(ours, b"EHLO x", b"MAIL FROM:<a@b>", b"RCPT TO:<c@d>", b"DATA", b"\xc3\xa9\r\n.")
@@ -219,9 +219,10 @@ class Seen(unittest.TestCase):
 
         pushed = []
         channel = self.channel(Channel)
-        self.say(channel, b"NOOP", b"XTRA one", b"RSET")
+        self.say(channel, b"NOOP", b"XTRA one", b"RSET", b"NOOP\0")
         # The constructor of C++, which pushes the greeting, calls no override.
-        self.assertEqual(pushed, [None, "250 OK", "250 extra one", "250 OK"])
+        self.assertEqual(pushed, [None, "250 OK", "250 extra one", "250 OK",
+                                  "500 Error: command \"NOOP\0\" not recognized"])
 
     def test_an_event_that_python_calls_runs_the_override(self):
         class Channel(smtpd_cpp.SMTPChannel):
