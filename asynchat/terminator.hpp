@@ -105,13 +105,14 @@ private:
 
     void set(std::string_view delimiter);
     static match find_short(std::string_view wanted, std::string_view buffer) {
-        auto at = buffer.find(wanted[0]);
-        while (at != buffer.npos) {
-            const auto rest = buffer.substr(at, wanted.size());
+        for (auto at = buffer.find(wanted[0]); at != buffer.npos;
+             at = buffer.find(wanted[0], at + 1)) {
             std::size_t same = 1;
-            while (same < rest.size() && rest[same] == wanted[same]) ++same;
-            if (same == rest.size()) return {at, same == wanted.size()};
-            at = buffer.find(wanted[0], at + 1);
+            while (same < wanted.size() && at + same < buffer.size() &&
+                   buffer[at + same] == wanted[same])
+                ++same;
+            if (same == wanted.size() || at + same == buffer.size())
+                return {at, same == wanted.size()};
         }
         return {buffer.size(), false};
     }

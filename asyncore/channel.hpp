@@ -29,6 +29,8 @@ protected:
     /// The shared_ptr to `value`.  Null if spawn() did not make the channel, or has not finished to make
     /// it: then the map borrows the channel.
     static std::shared_ptr<channel> owner_of(channel& value);
+    /// Whether spawn() has not finished to make the channel: then spawn() sets it again.
+    static bool is_being_made(const channel& value) noexcept;
     /// Notes in `value` that the thread of this map destroys it, even if another thread releases it.
     void be_home_of(channel& value) const noexcept;
     /// Notes in `value` that this map borrows it under `fd`, or that the map no longer does.

@@ -55,6 +55,10 @@ std::shared_ptr<channel> channel_holder::owner_of(channel& value) {
     return value.life_ == channel::life::constructing ? nullptr : value.spawned_self_();
 }
 
+bool channel_holder::is_being_made(const channel& value) noexcept {
+    return value.life_ == channel::life::constructing;
+}
+
 // --- Released channels.
 
 // Plain data, so that no access has to check whether it is initialised.

@@ -19,7 +19,7 @@ using platform::events;
 
 turn::~turn() {
     memory_->ready.clear();
-    memory_->order.clear();  // it is not empty if wait() threw
+    memory_->order.clear();
     memories::give(std::move(memory_));
     --map_.turns_;
     map_.released_elsewhere_->collect();
@@ -183,7 +183,6 @@ void turn::sort_reported() {
         const auto& entry = map_.entries_[at];
         memory_->ready.push_back({at, entry.serial, entry.wanted, entry.found});
     });
-    order.clear();
 }
 
 /// Adds what was known before the wait to what the poller reported.

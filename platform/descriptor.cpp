@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 namespace asyncore::platform {
 
@@ -27,7 +28,12 @@ std::size_t unread_bytes(int fd) noexcept {
     return ::ioctl(fd, FIONREAD, &count) == 0 && count > 0 ? static_cast<std::size_t>(count) : 0;
 }
 
-bool is_socket(int fd) noexcept { return option_of(fd, SO_TYPE) >= 0; }
+bool is_file_or_device(int fd) noexcept {
+    struct stat file {};
+    if (::fstat(fd, &file) != 0) return false;
+    const auto type = file.st_mode & S_IFMT;
+    return type == S_IFREG || type == S_IFDIR || type == S_IFCHR || type == S_IFBLK;
+}
 
 /// Asks twice, so that one getsockopt(2) that fails does not make the library give up a listener.
 bool is_listener(int fd) noexcept {

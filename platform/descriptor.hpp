@@ -11,7 +11,8 @@ bool is_open(int fd) noexcept;
 /// How many bytes can be read at once.  0 also if the system cannot say.
 std::size_t unread_bytes(int fd) noexcept;
 
-bool is_socket(int fd) noexcept;
+/// Whether `fd` is a file, a folder or a device, which select(2) and poll(2) may report as always ready.
+bool is_file_or_device(int fd) noexcept;
 
 /// Whether `fd` is a socket that listens.
 bool is_listener(int fd) noexcept;

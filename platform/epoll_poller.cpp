@@ -10,7 +10,8 @@
 //   removed, and reports on every wait.  We call it a ghost.  Each registration carries a serial
 //   number of ours, so a ghost is known by its old serial number.  The poller gets rid of a ghost only
 //   by moving to a new set.
-// - Regular files are refused with EPERM; select(2) and poll(2) say that they are always ready.
+// - Regular files are refused with EPERM; select(2) and poll(2) say that they are always ready.  A socket or
+//   a pipe that is refused is not always ready: the loop would spin.
 #include <asyncore/platform/descriptor.hpp>
 #include <asyncore/platform/error.hpp>
 #include <asyncore/platform/pollers.hpp>
@@ -50,7 +51,7 @@ public:
         registration wanted{interest, known ? registered_[index].serial : ++last_serial_};
         const int error = add_or_modify(fd, known, wanted);
         if (error != 0 && known) forget(fd);
-        if (error == EPERM && !is_socket(fd)) return watch_always(fd, interest);
+        if (error == EPERM && is_file_or_device(fd)) return watch_always(fd, interest);
         if (error != 0) throw os_error(error, "epoll_ctl");
         if (!known) ++count_;
         registered_[index] = wanted;
@@ -166,7 +167,7 @@ private:
     std::vector<registration> registered_;  // by descriptor
     std::uint32_t last_serial_ = 0;
     std::size_t count_ = 0;      // how many descriptors are registered
-    std::vector<ready> always_;  // regular files: they are always ready
+    std::vector<ready> always_;  // files and devices that are always ready
     std::unique_ptr<epoll_event[]> room_;
     std::size_t room_size_ = 0;
 };

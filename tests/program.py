@@ -78,15 +78,25 @@ class Output:
         return line
 
 
+def heed_sigint():
+    """A shell starts what runs in the background with SIGINT ignored, and a program inherits that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Program:
     """A process.  The end of a `with` stops it.
 
     `environment` is added to that of the test, and `before` is called in the process before the program starts."""
 
     def __init__(self, *command, environment=None, before=None):
+        def prepare():
+            heed_sigint()
+            if before:
+                before()
+
         self.out, self.err = Output(self), Output(self)
         self.process = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL,
-                                        stdout=self.out.file, stderr=self.err.file, preexec_fn=before,
+                                        stdout=self.out.file, stderr=self.err.file, preexec_fn=prepare,
                                         env={**os.environ, **(environment or {})})
         self.pid = self.process.pid
 

@@ -277,6 +277,24 @@ TEST_CASE_FIXTURE(polling,
     CHECK(wait() == answer{{a.fileno(), reads}, {ends.read.get(), reads}});
 }
 
+TEST_CASE_FIXTURE(polling,
+                  "poller: a socket or a pipe that epoll refuses (EPERM) is not always ready") {
+    if (!is("epoll")) return;
+    auto [a, b] = socket_t::pair();
+    pipe_ends ends;
+    for (const int fd : {a.fileno(), ends.read.get()}) {
+        CAPTURE(fd);
+        {
+            const failing_epoll_ctl failing(fd, EPERM);
+            CHECK_THROWS_AS(poller->watch(fd, reads), std::system_error);
+        }
+        CHECK(wait().empty());
+        poller->watch(fd, reads);
+    }
+    put(ends.write.get(), "x");
+    CHECK(wait() == answer{{ends.read.get(), reads}});
+}
+
 TEST_CASE_FIXTURE(
     polling, "poller: a closed descriptor whose file stays open does not stop a wait where the "
              "system refuses a new set") {

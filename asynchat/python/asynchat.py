@@ -194,3 +194,7 @@ def find_prefix_at_end(haystack, needle):
     while length and not haystack.endswith(needle[:length]):
         length -= 1
     return length
+
+
+_asyncore.know(async_chat.readable)
+_asyncore.know(async_chat.writable, "connected", "producer_fifo")

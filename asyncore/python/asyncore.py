@@ -533,3 +533,8 @@ if os.name == "posix":
             self.socket = file_wrapper(fd)
             self._fileno = self.socket.fileno()
             self.add_channel()
+
+
+_asyncore.know(dispatcher.readable)
+_asyncore.know(dispatcher.writable)
+_asyncore.know(dispatcher_with_send.writable, "connected", "out_buffer")

@@ -3,8 +3,9 @@
 #include <asyncore/python/errors.hpp>
 #include <asyncore/python/names.hpp>
 #include <asyncore/python/waiting.hpp>
+#include <asyncore/python/wrapper.hpp>
 
-#include <asyncore/loop.hpp>
+#include <asyncore/dispatcher.hpp>
 #include <asyncore/platform/descriptor.hpp>
 
 #include <algorithm>
@@ -52,10 +53,10 @@ mirror& mirror::of(PyObject* dict) {
         return *all.front();
     }
     all.emplace_front(new mirror(dict));
-    // What was used long ago goes, unless a turn is under way in it.
+    // What was used long ago goes, unless a turn is under way in it or a wrapper needs it.
     for (auto each = std::prev(all.end()); each != all.begin() && all.size() > most_mirrors;) {
         const auto tried = each--;
-        if ((*tried)->depth_ == 0) all.erase(tried);
+        if ((*tried)->depth_ == 0 && (*tried)->bound_ == 0) all.erase(tried);
     }
     return *all.front();
 }
@@ -128,26 +129,81 @@ bool mirror::walk() {
 
 /// Whether the entry `fd` stands for `value`.
 bool mirror::holds(int fd, PyObject* value) const {
-    return channels_[static_cast<std::size_t>(fd)]->stands_for(value);
+    const auto& stand_in = channels_[static_cast<std::size_t>(fd)];
+    return stand_in ? stand_in->stands_for(value) : channel_in(value) == get(fd);
 }
 
 void mirror::drop(int fd) {
-    erase(fd);
+    channel_map::erase(fd);
     channels_[static_cast<std::size_t>(fd)].reset();
 }
 
 void mirror::put(int fd, PyObject* key, PyObject* value) {
+    auto& stand_in = place_for(fd);
+    if (auto* const of_cpp = channel_in(value)) {
+        channel_map::set(fd, *of_cpp);
+        stand_in.reset();
+        bind_to_map(value, *this, dict_);
+        has_channels_ = true;
+        return;
+    }
+    auto made = std::make_unique<python_channel>(*this, fd, key, value);
+    channel_map::set(fd, *made);
+    stand_in = std::move(made);
+}
+
+std::unique_ptr<python_channel>& mirror::place_for(int fd) {
     const auto index = static_cast<std::size_t>(fd);
     if (index >= channels_.size()) channels_.resize(index + 1);
-    auto made = std::make_unique<python_channel>(*this, fd, key, value);
-    set(fd, *made);
-    channels_[index] = std::move(made);
+    return channels_[index];
+}
+
+// --- Channels of C++.
+
+bool mirror::holds_channel(const channel* value) const noexcept {
+    const auto* const found = dynamic_cast<const dispatcher*>(value);
+    return found && get(found->_fileno) == value;
+}
+
+void mirror::forget_channel(const channel& value) {
+    std::vector<int> fds;
+    for (const auto& [fd, each] : *this)
+        if (&each == &value) fds.push_back(fd);
+    for (const int fd : fds) drop(fd);
+}
+
+/// While spawn() makes a channel, its class is not known yet: spawn() enters it again when it is made.
+void mirror::set(int fd, channel& value) {
+    const bool was_current = is_current();
+    const bool is_made = !is_being_made(value);
+    const auto wrapper = is_made ? wrapper_of(value) : object();
+    place_for(fd).reset();
+    channel_map::set(fd, value);
+    if (!is_made) return;
+    has_channels_ = true;
+    bind_to_map(wrapper.get(), *this, dict_);
+    const auto key = checked(PyLong_FromLong(fd));
+    checked(PyDict_SetItem(dict_, key.get(), wrapper.get()));
+    if (was_current) version_ = version_of(dict_);
+}
+
+bool mirror::erase(int fd) {
+    const bool was_current = is_current();
+    auto* const value = get(fd);
+    auto* const wrapper = value ? existing_wrapper_of(*value) : nullptr;
+    const auto kept = object::borrow(wrapper);
+    const bool was_there = channel_map::erase(fd);
+    const auto key = checked(PyLong_FromLong(fd));
+    if (wrapper && get_in_dict(key.get()).get() == wrapper)
+        checked(PyDict_DelItem(dict_, key.get()));
+    if (was_current) version_ = version_of(dict_);
+    return was_there;
 }
 
 /// The stock add_channel() entered these descriptors since the last turn.
 void mirror::watch_anew() {
     for (const int fd : entered_)
-        if (auto* const value = get(fd)) set(fd, *value);
+        if (auto* const value = get(fd)) channel_map::set(fd, *value);
     entered_.clear();
 }
 
@@ -183,14 +239,13 @@ bool mirror::take_turn(platform::timeout limit, delivery how, PyObject* globals)
 }
 
 /// epoll forgets a closed descriptor in silence.  So each turn looks at the channels that were served in the
-/// last turn, and at a sixteenth of all channels; in an exact map, at all.
+/// last turn, and every ten seconds at all channels; in an exact map, each turn looks at all.
 void mirror::close_the_closed() {
     auto suspects = std::exchange(served_, {});
-    const auto count = channels_.size();
-    const auto some = exact ? count : count / 16 + 1;
-    for (std::size_t i = 0; i < std::min(some, count); ++i) {
-        verified_ = (verified_ + 1) % count;
-        if (channels_[verified_]) suspects.push_back(static_cast<int>(verified_));
+    const auto now = clock::now();
+    if (exact || now - verified_ > std::chrono::seconds(10)) {
+        suspects = keys();
+        verified_ = now;
     }
     for (const int fd : suspects) {
         const auto index = static_cast<std::size_t>(fd);

@@ -43,6 +43,25 @@ public:
     /// One turn, for the module that has `globals`.
     /// Returns: false, without a turn, if the dict has a key that is no descriptor.
     bool take_turn(platform::timeout limit, delivery how, PyObject* globals);
+
+    // Channels of C++, each with its wrapper; see wrapper.hpp.
+
+    /// A wrapper keeps this map alive, or no longer.
+    void bind() noexcept { ++bound_; }
+    void unbind() noexcept { --bound_; }
+    /// A hook of Python has run.  A channel of C++ that it took out of the dict gets no event any more.
+    void follow_edits() {
+        if (has_channels_ && !is_current()) sync();
+    }
+    bool holds_channel(const channel* value) const noexcept;
+    /// The wrapper of the channel is freed, so the dict has it no more.
+    void forget_channel(const channel& value);
+    object dict() const { return object::borrow(dict_); }
+
+    // What C++ does to the map shows in the dict at once.
+    void set(int fd, channel& value) override;
+    bool erase(int fd) override;
+
     /// Whether another thread is in a turn on this map.
     bool is_used_elsewhere() const noexcept {
         return depth_ > 0 && thread_ != std::this_thread::get_id();
@@ -68,6 +87,7 @@ private:
     bool sync();
     bool walk();
     void drop(int fd);
+    std::unique_ptr<python_channel>& place_for(int fd);
     void put(int fd, PyObject* key, PyObject* value);
     bool holds(int fd, PyObject* value) const;
     void watch_anew();
@@ -77,11 +97,13 @@ private:
     std::uint64_t version_ = 0;  // of the dict, at the last sync(); 0: never
     std::vector<std::unique_ptr<python_channel>> channels_;  // by descriptor
     std::vector<int> entered_;                               // see entered()
-    PyObject* globals_ = nullptr;  // of the module whose turn runs; borrowed
-    unsigned depth_ = 0;           // how many turns are under way, one inside another
-    std::thread::id thread_;       // in which they are
-    std::vector<int> served_;      // in the last turn; see serves()
-    std::size_t verified_ = 0;     // where close_the_closed() goes on
+    PyObject* globals_ = nullptr;   // of the module whose turn runs; borrowed
+    unsigned depth_ = 0;            // how many turns are under way, one inside another
+    unsigned bound_ = 0;            // how many wrappers need this map
+    bool has_channels_ = false;     // it has, or had, channels of C++
+    std::thread::id thread_;        // in which they are
+    std::vector<int> served_;       // in the last turn; see serves()
+    clock::time_point verified_{};  // when close_the_closed() looked at all channels
 };
 
 #pragma GCC visibility pop

@@ -2,6 +2,7 @@
 #include <asyncore/python/errors.hpp>
 #include <asyncore/python/mirror.hpp>
 #include <asyncore/python/names.hpp>
+#include <asyncore/python/stock_predicates.hpp>
 
 #include <asyncore/platform/descriptor.hpp>
 #include <asyncore/platform/descriptor_reserve.hpp>
@@ -94,6 +95,7 @@ entry entry_of(PyObject* channel) {
 
 /// A stock method has changed what readable() and writable() of a channel answer.
 PyObject* changed(PyObject*, PyObject* channel) {
+    if (!python_channel::has_promise) Py_RETURN_NONE;
     const auto entry = entry_of(channel);
     if (entry.map) entry.map->interest_changed(entry.fd);
     Py_RETURN_NONE;
@@ -131,6 +133,18 @@ PyObject* no_connection(PyObject*, PyObject* const* arguments, Py_ssize_t count)
         static_cast<PyObject*>(nullptr));
 }
 
+/// Arguments: a predicate, and the names of the attributes on which its answer depends.
+PyObject* know(PyObject*, PyObject* arguments) {
+    const auto names = object::steal(PyTuple_GetSlice(arguments, 1, PyTuple_Size(arguments)));
+    if (!names) return nullptr;
+    return guarded_from_python(
+        [&] {
+            know_stock_predicate(PyTuple_GetItem(arguments, 0), names.get());
+            Py_RETURN_NONE;
+        },
+        static_cast<PyObject*>(nullptr));
+}
+
 PyObject* is_exact(PyObject*, PyObject*) { return PyBool_FromLong(exact_setting()); }
 
 PyObject* set_exact(PyObject*, PyObject* value) {
@@ -154,6 +168,8 @@ PyMethodDef methods[] = {
     {"no_connection", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(no_connection)),
      METH_FASTCALL,
      "no_connection(listener, errno): whether the listener goes on after accept() failed"},
+    {"know", know, METH_VARARGS,
+     "know(predicate, *names): the answer depends on these attributes of the object alone"},
     {"is_exact", is_exact, METH_NOARGS,
      "is_exact(): whether the modules do exactly what CPython's do"},
     {"set_exact", set_exact, METH_O,

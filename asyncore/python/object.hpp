@@ -26,7 +26,9 @@ public:
         std::swap(get_, other.get_);
         return *this;
     }
-    ~object() { Py_XDECREF(get_); }
+    ~object() {
+        if (get_) drop(get_);
+    }
 
     PyObject* get() const noexcept { return get_; }
     /// Gives the reference to the caller.
@@ -34,6 +36,10 @@ public:
     explicit operator bool() const noexcept { return get_ != nullptr; }
 
 private:
+    /// When Python has ended, its objects have ended with it.
+    static void drop(PyObject* last) noexcept {
+        if (Py_IsInitialized()) Py_DECREF(last);
+    }
     explicit object(PyObject* owned) noexcept : get_(owned) {}
     PyObject* get_ = nullptr;
 };

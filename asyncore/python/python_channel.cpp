@@ -67,6 +67,7 @@ python_channel::python_channel(mirror& map, int fd, PyObject* key, PyObject* val
       value_(value),
       weak_(object::steal(weak_reference_to(value))) {
     asked_every_turn_ = !makes_promise(value, key);
+    if (!asked_every_turn_) has_promise = true;
 }
 
 bool python_channel::stands_for(PyObject* value) const noexcept {
@@ -87,15 +88,30 @@ bool python_channel::is_closed() const {
     return number == -1;
 }
 
+// A turn calls readable(), and then writable().
+
 bool python_channel::readable() {
-    if (map_.is_current()) return ask(object::borrow(value_), names::readable);
-    const auto obj = current();
-    return obj.get() == value_ && ask(obj, names::readable);
+    const bool is_current = map_.is_current();
+    holds_ = is_current && answers_.hold(value_);
+    if (holds_) return answers_.readable;
+    const auto obj = is_current ? object::borrow(value_) : current();
+    answers_.readable = obj.get() == value_ && ask(obj, names::readable);
+    return answers_.readable;
 }
 
 bool python_channel::writable() {
+    if (holds_) return answers_.writable;
+    const bool is_readable = answers_.readable;
     const auto obj = map_.is_current() ? object::borrow(value_) : current();
-    if (obj.get() != value_ || !ask(obj, names::writable)) return false;
+    if (obj.get() != value_) return false;
+    const bool is_writable = ask_writable(obj);
+    if (map_.is_current()) answers_.remember(value_, is_readable, is_writable);
+    return is_writable;
+}
+
+/// A listener is never writable.
+bool python_channel::ask_writable(const object& obj) const {
+    if (!ask(obj, names::writable)) return false;
     const auto flag = checked(PyObject_GetAttr(obj.get(), names::accepting));
     const int is_listener = PyObject_IsTrue(flag.get());
     checked(is_listener);
@@ -108,11 +124,13 @@ void python_channel::call(PyObject* name, Arguments... more) {
     const auto obj = current();
     if (!obj) return;
     map_.serves(fd_);
-    const auto function = map_.function(name);
+    auto& map = map_;
+    const auto function = map.function(name);
     PyObject* const arguments[] = {obj.get(), more...};
     checked(parked_at_exit([&] {
         return PyObject_Vectorcall(function.get(), arguments, 1 + sizeof...(more), nullptr);
     }));
+    map.follow_edits();
 }
 
 void python_channel::handle_read_event() { call(names::read); }

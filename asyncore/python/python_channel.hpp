@@ -3,6 +3,7 @@
 
 #include <asyncore/channel.hpp>
 #include <asyncore/python/object.hpp>
+#include <asyncore/python/stock_predicates.hpp>
 
 namespace asyncore::python {
 
@@ -16,6 +17,9 @@ class mirror;
 class python_channel final : public channel {
 public:
     python_channel(mirror& map, int fd, PyObject* key, PyObject* value);
+
+    /// Whether any object has promised to report its changes, so that reports are worth their time.
+    static inline bool has_promise = false;
 
     /// Whether this channel stands for `value`, and not for a dead object that had the same address.
     bool stands_for(PyObject* value) const noexcept;
@@ -36,6 +40,7 @@ public:
 
 private:
     object current() const;
+    bool ask_writable(const object& obj) const;
     template <class... Arguments>
     void call(PyObject* name, Arguments... more);
 
@@ -44,6 +49,8 @@ private:
     const object key_;       // fd_, as the dict has it
     PyObject* const value_;  // borrowed; see stands_for()
     const object weak_;      // a weak reference to it, or empty
+    stock_answers answers_;
+    bool holds_ = false;  // readable() found that answers_ hold, so writable() need not look
 };
 
 #pragma GCC visibility pop

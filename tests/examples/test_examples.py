@@ -9,6 +9,7 @@ import contextlib
 import os
 import pathlib
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -51,6 +52,11 @@ class LineEcho(unittest.TestCase):
             with self.subTest(words), self.server(*words) as sock:
                 for data in b"\r\n", b"hello\r\n", b"a\r\nb\r\n\r\n", b"\0\r\xff\n\r\r\n", b"x" * 10000 + b"\r\n":
                     self.assertEqual(exchange(sock, data), data)
+
+    def test_a_background_job_can_stop_the_server(self):
+        self.addCleanup(signal.signal, signal.SIGINT, signal.signal(signal.SIGINT, signal.SIG_IGN))
+        with self.server():
+            pass
 
     def test_part_of_a_line_waits_for_its_end(self):
         with self.server() as sock:

@@ -18,7 +18,7 @@ import unittest
 import urllib.parse
 
 from support import PATIENT, Answer, HTTPServer  # first: support knows where the next modules are
-from program import Program, open_sockets, wait_until
+from program import Program, heed_sigint, open_sockets, wait_until
 from sockets import connect, is_readable, read_all, read_exactly
 
 PROGRAM, POLLER = "http_server", "poll"
@@ -823,7 +823,8 @@ class Process(Case):
         """A server's process, its port, and both ends of the pipe that it writes its log into."""
         with contextlib.ExitStack() as stack:
             reader, writer = (stack.enter_context(open(fd, mode, 0)) for fd, mode in zip(os.pipe(), ("rb", "wb")))
-            process = subprocess.Popen([PROGRAM, "--root", self.root, "--timeout", str(PATIENT)], stdout=writer)
+            process = subprocess.Popen([PROGRAM, "--root", self.root, "--timeout", str(PATIENT)], stdout=writer,
+                                       preexec_fn=heed_sigint)
             try:
                 said = b""
                 while b"Try" not in said:
