@@ -51,8 +51,9 @@ class Runs:
         self.failed = []
 
     def run(self, what, command, **environment):
-        # %c writes the counters while the program runs: a program that is killed has counted, too.
-        profile = {"LLVM_PROFILE_FILE": str(self.profiles / "%c%p.profraw")}
+        # %c writes the counters while the program runs: a program that is killed has counted, too.  %m gives a program
+        # and the injector in it a file each: in one file, each would cut off what the other has mapped.
+        profile = {"LLVM_PROFILE_FILE": str(self.profiles / "%c%p-%m.profraw")}
         status = subprocess.run([str(word) for word in command], cwd=self.profiles,
                                 env={**os.environ, **profile, **environment}, stdout=subprocess.PIPE,
                                 stderr=subprocess.STDOUT)

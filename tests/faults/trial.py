@@ -20,7 +20,7 @@ PATIENCE = 3.0            # seconds in which a server that is asleep may still s
 PATIENCE_IN_FAULT = 0.1   # the same while a lasting fault goes on; then nothing is judged
 SEEN_ASLEEP = 0.02        # seconds without a wake-up; on a busy machine the kernel delivers later than it sends
 PATIENCE_IN_SPIN = 0.3    # seconds in which a server that spins may still serve a client
-HARD_LIMIT = 20.0         # seconds for all that a run waits; a server that neither sleeps nor calls reaches it
+HARD_LIMIT = 60.0         # seconds for all that a run waits; a server that neither sleeps nor calls reaches it
 MORE_CALLS = 50           # so many calls of a class more than without a fault are no spinning yet,
 # So many more for each second that a fault lasts.  A channel whose events are in vain rests after ten of them, and
 # then wakes ten times a second (D37).  Where the error is EINTR, an event makes three calls.  A run has eight clients.

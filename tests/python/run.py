@@ -72,7 +72,8 @@ def jobs(python_311, schedules):
             *replay, "--python", python_311, "--random", str(schedules), "--jobs", "1"], {})
     yield Job("names", "test_names", [*counted, "own", "test_names"],
               {"ASYNCORE_PYTHON_311": python_311} if python_311 else {})
-    yield Job("wheel", "test_wheel", [*counted, "alone", "test_wheel"], {})
+    for name in ("test_wheel", "test_guide"):
+        yield Job("wheel", name, [*counted, "alone", name], {})
     for name, variable, count in LONG:
         yield Job("long", "%s, %s times" % (name, count), [*counted, "own", name], {variable: count})
 

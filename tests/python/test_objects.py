@@ -5,8 +5,11 @@ import asyncore
 import gc
 import os
 import socket
+import time
 import unittest
 import weakref
+
+import _asyncore
 
 from channels import MapTest, Recorder, both_deliveries, descriptors, is_sanitized, resident_bytes
 
@@ -290,6 +293,22 @@ class UsedAgain(MapTest):
 
 
 class ClosedBehindTheDict(MapTest):
+    """A hardened map looks at all channels every ten seconds only, and in each turn at those that were just served."""
+
+    def setUp(self):
+        super().setUp()
+        self.addCleanup(_asyncore.set_exact, _asyncore.is_exact())
+        _asyncore.set_exact(True)
+
+    def test_the_channel_is_told_within_seconds_in_a_hardened_map(self):
+        _asyncore.set_exact(False)
+        channel, other = self.channel()
+        self.turns(2)
+        channel.socket.close()
+        until = time.monotonic() + 60
+        while not channel.called and time.monotonic() < until:
+            asyncore.poll2(0.1, self.map)
+        self.assertEqual(channel.called, ["close"])
 
     @both_deliveries
     def test_the_channel_is_told(self, poll):
@@ -309,6 +328,7 @@ class ClosedBehindTheDict(MapTest):
                 super().handle_read()
                 channel.socket.close()
 
+        _asyncore.set_exact(False)
         channel, other = self.channel(Closing)
         other.send(b"x")
         self.turn_until(lambda: "close" in channel.called, lambda: self.turns(poll=poll))
