@@ -49,8 +49,8 @@ case ${1:-} in
     build "$folder" -Dprograms=false -Dpython="$python" -Db_sanitize=address -Db_lundef=false
     # Python itself is not built for it: its library is loaded first, with that of C++, whose throw it replaces; and
     # what Python never frees is no leak.
-    LD_PRELOAD="$(c++ -print-file-name=libasan.so) $(c++ -print-file-name=libstdc++.so)" PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0 \
-        exec "$python" tests/python/run.py --build "$folder" --suite own
+    LD_PRELOAD="$(c++ -print-file-name=libasan.so) $(c++ -print-file-name=libstdc++.so)" PYTHONMALLOC=malloc \
+        ASAN_OPTIONS=detect_leaks=0 exec "$python" tests/python/run.py --build "$folder" --suite own
     ;;
 esac
 build "build-python-$version" -Dprograms=false -Dpython="$python"
