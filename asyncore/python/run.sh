@@ -36,7 +36,8 @@ case $version in
 esac
 # Debian's Python has its headers, its venv and its tests in packages of their own.
 if [ "$python" = /usr/bin/python3 ] || [ "$python" = "/usr/bin/python3.${version#3}" ]; then
-    need "$("$python" -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" "python3.${version#3}-dev"
+    headers=$("$python" -c 'import sysconfig; print(sysconfig.get_path("include"))')
+    need "$headers/Python.h" "python3.${version#3}-dev"
     "$python" -c 'import ensurepip' 2>/dev/null || missing="$missing python3.${version#3}-venv"
     "$python" -c 'import test.test_ftplib' 2>/dev/null || missing="$missing libpython3.${version#3}-testsuite"
     install_missing
@@ -49,8 +50,8 @@ case ${1:-} in
     ninja -C "$folder" python-tests
     # Python itself is not built for it: its library is loaded first, with that of C++, whose throw it replaces; and
     # what Python never frees is no leak.
-    LD_PRELOAD="$(c++ -print-file-name=libasan.so) $(c++ -print-file-name=libstdc++.so)" PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0 \
-        exec "$python" tests/python/run.py --build "$folder" --suite own
+    LD_PRELOAD="$(c++ -print-file-name=libasan.so) $(c++ -print-file-name=libstdc++.so)" PYTHONMALLOC=malloc \
+        ASAN_OPTIONS=detect_leaks=0 exec "$python" tests/python/run.py --build "$folder" --suite own
     ;;
 esac
 build "build-python-$version" -Dprograms=false -Dpython="$python"

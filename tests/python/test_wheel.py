@@ -13,7 +13,7 @@ import unittest
 HERE = os.path.dirname(os.path.abspath(__file__))
 PROJECT = os.path.join(os.path.dirname(os.path.dirname(HERE)), "asyncore", "python")
 HIDDEN = sys.version_info < (3, 12)  # the standard library has modules of these names
-WHERE = "import asyncore, asynchat, _asyncore; print(asyncore.__file__, asynchat.__file__, _asyncore.__file__, sep='\\n')"
+WHERE = "import asyncore, asynchat, _asyncore as c; print(asyncore.__file__, asynchat.__file__, c.__file__, sep='\\n')"
 EXTENSION = """
 #include <asyncore/channel_map.hpp>
 #include <asyncore/python/mirror.hpp>
