@@ -4,6 +4,8 @@
 
 namespace asyncore {
 
+constinit thread_local alive* alive::innermost_ = nullptr;
+
 channel::~channel() {
     for (auto* each = alive::innermost_; each; each = each->outer_)
         if (each->watched_ == this) each->watched_ = nullptr;

@@ -150,9 +150,9 @@ public:
 
 private:
     friend class channel;
-    /// The list of all such objects of this thread.  The attribute makes it one list for a program
-    /// and a shared library, even where the program is compiled with -fvisibility=hidden.
-    [[gnu::visibility("default")]] static inline constinit thread_local alive* innermost_ = nullptr;
+    /// The list of all such objects of this thread.  It is defined in channel.cpp, so that an extension
+    /// module that is loaded later has no list of its own.
+    [[gnu::visibility("default")]] static constinit thread_local alive* innermost_;
 
     const channel* watched_;  // null: the channel was destroyed
     alive* outer_;

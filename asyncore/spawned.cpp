@@ -65,6 +65,7 @@ bool channel_holder::is_being_made(const channel& value) noexcept {
 constinit thread_local channel* released::first_ = nullptr;
 constinit thread_local channel* released::last_ = nullptr;
 constinit thread_local unsigned released::turns_ = 0;
+constinit thread_local spawning* spawning::innermost_ = nullptr;
 
 void released::add(channel& last) noexcept {
     static thread_local constinit platform::thread_exit_call at_thread_exit{destroy_at_exit};

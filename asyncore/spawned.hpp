@@ -85,8 +85,7 @@ public:
 
 private:
     friend class channel;
-    [[gnu::visibility("default")]] static inline constinit thread_local spawning* innermost_ =
-        nullptr;
+    [[gnu::visibility("default")]] static constinit thread_local spawning* innermost_;
 
     const channel* where_;
     spawning* outer_;

@@ -266,8 +266,7 @@ using overridden = std::conditional_t<std::derived_from<T, asynchat::async_chat>
                                       overridden_chat<T>, overridden_object<T>>;
 
 /// The declaration of one class.  See the top of this file.
-template <class T>
-requires std::derived_from<T, dispatcher>
+template <std::derived_from<dispatcher> T>
 class exported_class {
 public:
     exported_class(class_builder& builder) : builder_(builder) {}
@@ -361,7 +360,7 @@ public:
     }
 
 private:
-    template <class>
+    template <std::derived_from<dispatcher>>
     friend class exported_class;
 
     template <auto member, bool is_hook>
@@ -421,7 +420,6 @@ private:
 /// Defines an extension module.  The block that follows declares its classes on `builder`.
 #define ASYNCORE_PYTHON_MODULE(name, builder)                                                      \
     static void name##_contents(asyncore::python::module_builder& builder);                        \
-    extern "C" PyMODINIT_FUNC PyInit_##name();                                                     \
     PyMODINIT_FUNC PyInit_##name() {                                                               \
         return asyncore::python::make_module(#name, [](PyObject* made) {                           \
             asyncore::python::module_builder builder(made);                                        \
