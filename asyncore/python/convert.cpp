@@ -11,6 +11,11 @@ void throw_type_error(const char* what, PyObject* given) {
     throw_raised();
 }
 
+void throw_overflow(long long number) {
+    PyErr_Format(PyExc_OverflowError, "%lld does not fit into the type of C++", number);
+    throw_raised();
+}
+
 long long integer_from(PyObject* value) {
     const auto number = checked(PyNumber_Index(value));
     const long long result = PyLong_AsLongLong(number.get());

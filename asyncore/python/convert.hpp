@@ -30,6 +30,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace asyncore::python {
@@ -43,6 +44,8 @@ struct bytes {
 
 /// Throws a TypeError: "WHAT expected, not CLASS".
 [[noreturn]] void throw_type_error(const char* what, PyObject* given);
+/// Throws an OverflowError: the C++ type has no such number.
+[[noreturn]] void throw_overflow(long long number);
 
 // Each function throws what Python raised, a TypeError for a value of another class.
 long long integer_from(PyObject* value);
@@ -146,8 +149,11 @@ template <class T>
 T from_object(PyObject* value) {
     if constexpr (std::same_as<T, object>) return object::borrow(value);
     else if constexpr (std::same_as<T, bool>) return bool_from(value);
-    else if constexpr (std::integral<T>) return static_cast<T>(integer_from(value));
-    else if constexpr (std::floating_point<T>) return static_cast<T>(float_from(value));
+    else if constexpr (std::integral<T>) {
+        const auto number = integer_from(value);
+        if (!std::in_range<T>(number)) throw_overflow(number);
+        return static_cast<T>(number);
+    } else if constexpr (std::floating_point<T>) return static_cast<T>(float_from(value));
     else if constexpr (std::same_as<T, std::string>) return text_from(value);
     else if constexpr (std::same_as<T, bytes>) return {bytes_from(value)};
     else if constexpr (std::same_as<T, address>) return address_from(value);

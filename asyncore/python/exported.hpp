@@ -22,7 +22,6 @@
 #include <asyncore/python/convert.hpp>
 #include <asyncore/python/wrapper.hpp>
 
-#include <array>
 #include <memory>
 #include <optional>
 #include <span>
@@ -289,8 +288,8 @@ public:
         return *this;
     }
 
-    /// A method; with names of its arguments, Python may give them by name, and leave out those that have a
-    /// default.
+    /// A method; with names of its arguments, Python may give an argument by name, and leave an
+    /// argument out that has a default.
     template <auto member, class... Names>
     exported_class& method(const char* name, Names... arguments) {
         return add_method<member, false>(name, {argument(arguments)...});
@@ -340,7 +339,7 @@ public:
         return *this;
     }
 
-    /// An old name of an attribute or a method.  Python warns who uses it.
+    /// An old name of an attribute or a method.  Python warns the code that uses it.
     exported_class& deprecated(const char* name, const char* current) {
         builder_.add_deprecated(name, current);
         return *this;

@@ -10,7 +10,6 @@
 
 #include <algorithm>
 #include <list>
-#include <unordered_map>
 
 namespace asyncore::python {
 
@@ -67,15 +66,6 @@ mirror::~mirror() {
 }
 
 // --- The dict.
-
-// Deprecated since 3.12, and in use by CPython's own profiler until 3.13.  The watchers that came in its place
-// do not exist in 3.11.
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
-std::uint64_t mirror::version_of(PyObject* dict) noexcept {
-    return reinterpret_cast<PyDictObject*>(dict)->ma_version_tag;
-}
-#pragma GCC diagnostic pop
 
 object mirror::get_in_dict(PyObject* key) const {
     auto* const value = PyDict_GetItemWithError(dict_, key);

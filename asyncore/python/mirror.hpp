@@ -7,6 +7,7 @@
 #pragma once
 
 #include <asyncore/loop.hpp>
+#include <asyncore/python/dict_version.hpp>
 #include <asyncore/python/object.hpp>
 #include <asyncore/python/python_channel.hpp>
 
@@ -82,7 +83,6 @@ private:
 
     explicit mirror(PyObject* dict) : dict_(dict) {}
     std::unique_ptr<platform::poller> new_poller_(std::string_view mechanism) override;
-    static std::uint64_t version_of(PyObject* dict) noexcept;
     /// Makes the mirror equal to the dict.  It may run code of Python.
     bool sync();
     bool walk();

@@ -8,8 +8,6 @@
 #include <asyncore/platform/descriptor_reserve.hpp>
 
 #include <algorithm>
-#include <cerrno>
-#include <optional>
 
 #include <sys/socket.h>
 

@@ -60,6 +60,9 @@ bool ask(const object& of, PyObject* predicate) {
 
 }  // namespace
 
+// Not inline: an extension module would have a variable of its own where clang compiled it.
+bool python_channel::has_promise = false;
+
 python_channel::python_channel(mirror& map, int fd, PyObject* key, PyObject* value)
     : map_(map),
       fd_(fd),

@@ -19,7 +19,7 @@ public:
     python_channel(mirror& map, int fd, PyObject* key, PyObject* value);
 
     /// Whether any object has promised to report its changes, so that reports are worth their time.
-    static inline bool has_promise = false;
+    static bool has_promise;
 
     /// Whether this channel stands for `value`, and not for a dead object that had the same address.
     bool stands_for(PyObject* value) const noexcept;

@@ -1,5 +1,6 @@
 #include <asyncore/python/stock_predicates.hpp>
 
+#include <asyncore/python/dict_version.hpp>
 #include <asyncore/python/errors.hpp>
 #include <asyncore/python/names.hpp>
 
@@ -89,15 +90,8 @@ PyObject* dict_of(PyObject* value) noexcept {
     PyObject** const where = _PyObject_GetDictPtr(value);
     return where ? *where : nullptr;
 }
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
-std::uint64_t version_of(PyObject* dict) noexcept {
-    return reinterpret_cast<PyDictObject*>(dict)->ma_version_tag;
-}
-#pragma GCC diagnostic pop
 #else
 PyObject* dict_of(PyObject*) noexcept { return nullptr; }
-std::uint64_t version_of(PyObject*) noexcept { return 0; }
 #endif
 
 }  // namespace

@@ -38,7 +38,6 @@ struct wrapper_state {
     channel* value = nullptr;  // null: not made yet, or gone
     mirror* map = nullptr;     // which this wrapper keeps alive; null: none
     object dict;               // of that map
-    bool is_derived = false;   // its class is one of Python, which derives from the exported one
 };
 
 struct wrapper {
@@ -109,13 +108,12 @@ int construct(PyObject* self, PyObject* positional, PyObject* keywords) {
             const auto* const info = class_of(Py_TYPE(self));
             if (!info || !info->construct)
                 throw std::logic_error("only C++ makes objects of this class");
-            auto& state = *as_wrapper(self).state;
-            if (state.value) throw std::logic_error("the channel is made already");
-            state.is_derived = info->type != Py_TYPE(self);
+            if (channel_in(self)) throw std::logic_error("the channel is made already");
+            const bool is_derived = info->type != Py_TYPE(self);
             auto arguments = match_arguments(info->name.c_str(), info->arguments,
                                              PySequence_Fast_ITEMS(positional),
                                              PyTuple_Size(positional), keywords);
-            adopt(self, info->construct(self, arguments, state.is_derived));
+            adopt(self, info->construct(self, arguments, is_derived));
             return 0;
         },
         -1);

@@ -69,7 +69,7 @@ void overridden_handle_error(T& value, Body body) {
 /// The arguments of a call in their order.  `keywords` is a dict, or null.
 std::vector<object> match_arguments(const char* function, const std::vector<argument>& wanted,
                                     PyObject* const* given, Py_ssize_t count, PyObject* keywords);
-/// The same for what a vectorcall gets: the names of the keywords, whose values follow `count` others.
+/// The same for what a vectorcall gets: the names of the keywords, whose values follow the `count` positional values.
 std::vector<object> match_vector(const char* function, const std::vector<argument>& wanted,
                                  PyObject* const* given, Py_ssize_t count, PyObject* names);
 

@@ -117,6 +117,19 @@ class ChatTests:
         self.assertEqual([end() for end in ends], [None] * 3)
 
 
+class Border(unittest.TestCase):
+    def test_a_number_that_does_not_fit_is_an_overflow(self):
+        map = {}
+        self.addCleanup(asyncore.close_all, map)
+        server, _ = chat.serve(("127.0.0.1", 0), map)
+        one, other = socket.socketpair()
+        self.addCleanup(other.close)
+        session = chat_cpp.ChatSession(server, one, map)
+        with self.assertRaises(OverflowError):
+            session.ac_in_buffer_size = -1
+        self.assertEqual(session.ac_in_buffer_size, 4096)
+
+
 for count in range(len(CLASSES) + 1):
     for ported in itertools.combinations(CLASSES, count):
         name = "Test_" + ("_".join(ported) or "nothing") + "_in_C++"
