@@ -303,7 +303,7 @@ class MapsThatComeAndGo(MapTest):
         asyncore.poll2(0, channels)
         self.assertEqual(channel.called, ["read"])
         if len(self.kept) < 3:
-            self.kept.append(channels)  # some outlive the others
+            self.kept.append(channels)  # some channels outlive other channels
         else:
             channel.close()
             self.kept.clear()

@@ -240,7 +240,7 @@ class UsedAgain(MapTest):
 
     @both_deliveries
     def test_a_descriptor_and_an_address_by_hand(self, poll):
-        """Nobody says that the object and the file under the number are others than before."""
+        """Nothing tells the map that another object and another file have the number now."""
         class Bare(Recorder):
             def __init__(self, sock):
                 self.called, self.socket, self.accepting = [], sock, False
@@ -293,7 +293,7 @@ class UsedAgain(MapTest):
 
 
 class ClosedBehindTheDict(MapTest):
-    """A hardened map looks at all channels every ten seconds only, and in each turn at those that were just served."""
+    """A hardened map looks at all channels every ten seconds only, and in each turn at the channels that it just served."""
 
     def setUp(self):
         super().setUp()

@@ -88,7 +88,7 @@ class Wait(MapTest):
 
     @both_deliveries
     def test_another_thread_collects_and_frees_maps(self, poll):
-        """More threads than mirrors are kept, each with maps that come and go while others wait."""
+        """More threads than mirrors are kept, each with maps that come and go while other threads wait."""
         until = time.monotonic() + 0.5
         failures = []
 

@@ -51,7 +51,7 @@ class Environment(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         if cls is Environment:
-            raise unittest.SkipTest("the base of the others")
+            raise unittest.SkipTest("the base of the other classes")
         cls.holder = tempfile.TemporaryDirectory()
         cls.addClassCleanup(cls.holder.cleanup)
         cls.folder = cls.holder.name

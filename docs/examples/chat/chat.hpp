@@ -21,7 +21,7 @@ using asyncore::python::call;
 using asyncore::python::call_method;
 using asyncore::python::object;
 
-/// Accepts sessions, and gives what one says to all the others.
+/// Accepts sessions, and gives what one session says to all other sessions.
 class ChatServer : public asyncore::dispatcher {
 public:
     object session_class;

@@ -10,7 +10,7 @@ import sys
 
 
 class ChatServer(asyncore.dispatcher):
-    """Accepts sessions, and gives what one says to all the others."""
+    """Accepts sessions, and gives what one session says to all other sessions."""
 
     def __init__(self, address, session_class, map=None):
         asyncore.dispatcher.__init__(self, map=map)
