@@ -293,7 +293,7 @@ class UsedAgain(MapTest):
 
 
 class ClosedBehindTheDict(MapTest):
-    """A hardened map looks at all channels every ten seconds only, and in each turn at the channels that it just served."""
+    """A hardened map looks at all channels every ten seconds, and in each turn at the channels it just served."""
 
     def setUp(self):
         super().setUp()
