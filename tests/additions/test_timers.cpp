@@ -98,9 +98,10 @@ TEST_CASE("timers: loop() wakes for each call by the real clock, whatever its ti
         auto every = timers.call_every(1ms, [&] { ++calls; });
         timers.call_later(20ms, [&] { every.cancel(); });
         asyncore::loop(std::nullopt, use_poll, &map);
-        CHECK(channel_map::clock::now() - start >= 20ms);
+        const auto passed = channel_map::clock::now() - start;
+        CHECK(passed >= 20ms);
         CHECK(calls >= 1);
-        CHECK(calls <= 20);
+        CHECK(calls * 1ms <= passed);
         CHECK(map.empty());
     }
 }
