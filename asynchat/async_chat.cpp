@@ -14,6 +14,10 @@ using asyncore::alive;
 using asyncore::byte_buffer;
 using asyncore::held_bytes;
 
+constinit std::uint32_t async_chat::default_ac_in_buffer_size = 4096;
+constinit std::uint32_t async_chat::default_ac_out_buffer_size = 4096;
+constinit std::size_t async_chat::default_queue_limit_ = 0;
+
 namespace {
 
 bool would_block(const std::system_error& error) {

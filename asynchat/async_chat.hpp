@@ -24,10 +24,10 @@ public:
 
     /// Class attributes: the values, in bytes, with which a new object starts.  Differs: D1 - 4096, as the
     /// manual says.
-    [[gnu::visibility("default")]] static inline std::uint32_t default_ac_in_buffer_size = 4096;
-    [[gnu::visibility("default")]] static inline std::uint32_t default_ac_out_buffer_size = 4096;
+    [[gnu::visibility("default")]] static std::uint32_t default_ac_in_buffer_size;   // 4096
+    [[gnu::visibility("default")]] static std::uint32_t default_ac_out_buffer_size;  // 4096
     /// What queue_limit_ of a new object is.  Not Python's.
-    [[gnu::visibility("default")]] static inline std::size_t default_queue_limit_ = 0;
+    [[gnu::visibility("default")]] static std::size_t default_queue_limit_;  // 0
     /// Differs: D8 - the two members are there, and do nothing: C++ strings are bytes.
     static constexpr bool use_encoding = false;
     static constexpr const char* encoding = "latin-1";

@@ -13,6 +13,8 @@ namespace asyncore {
 
 using platform::would_block;
 
+constinit bool dispatcher::default_debug = false;
+
 dispatcher::dispatcher(channel_map* map) : _map(&map_or_default(map)) { use_stream_of_(socket); }
 
 dispatcher::dispatcher(socket_t sock, channel_map* map) : dispatcher(map) {

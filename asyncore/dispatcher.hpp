@@ -41,7 +41,7 @@ private:
 class dispatcher : public channel {
 public:
     /// Class attributes: the values with which a new object starts, in the whole process.
-    [[gnu::visibility("default")]] static inline bool default_debug = false;
+    [[gnu::visibility("default")]] static bool default_debug;  // false
     [[gnu::visibility("default")]] static inline log_types default_ignore_log_types{"warning"};
 
     bool debug = default_debug;

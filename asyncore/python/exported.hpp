@@ -19,6 +19,7 @@
 
 #include <asynchat/async_chat.hpp>
 #include <asyncore/dispatcher.hpp>
+#include <asyncore/python/class_builder.hpp>
 #include <asyncore/python/convert.hpp>
 #include <asyncore/python/wrapper.hpp>
 

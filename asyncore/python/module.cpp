@@ -4,6 +4,7 @@
 #include <asyncore/python/names.hpp>
 #include <asyncore/python/stock_predicates.hpp>
 
+#include <asynchat/async_chat.hpp>
 #include <asyncore/platform/descriptor.hpp>
 #include <asyncore/platform/descriptor_reserve.hpp>
 
@@ -193,5 +194,8 @@ PyModuleDef definition = {
 
 PyMODINIT_FUNC PyInit__asyncore() {
     if (!asyncore::python::names::make()) return nullptr;
+    // The values of Python's module, and not of its manual (D1).
+    asynchat::async_chat::default_ac_in_buffer_size = 65536;
+    asynchat::async_chat::default_ac_out_buffer_size = 65536;
     return PyModule_Create(&asyncore::python::definition);
 }

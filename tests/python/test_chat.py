@@ -118,16 +118,81 @@ class ChatTests:
 
 
 class Border(unittest.TestCase):
-    def test_a_number_that_does_not_fit_is_an_overflow(self):
-        map = {}
-        self.addCleanup(asyncore.close_all, map)
-        server, _ = chat.serve(("127.0.0.1", 0), map)
+    def setUp(self):
+        self.map = {}
+        self.addCleanup(asyncore.close_all, self.map)
+        self.server, _ = chat.serve(("127.0.0.1", 0), self.map)
+
+    def session(self, of=chat_cpp.ChatSession):
         one, other = socket.socketpair()
         self.addCleanup(other.close)
-        session = chat_cpp.ChatSession(server, one, map)
+        return of(self.server, one, self.map)
+
+    def test_a_ported_class_has_the_values_of_the_module(self):
+        for name in "ac_in_buffer_size", "ac_out_buffer_size":
+            self.assertEqual(getattr(chat_cpp.ChatSession, name), 65536)
+            self.assertEqual(getattr(self.session(), name), 65536)
+        self.assertIs(chat_cpp.ChatSession.debug, False)
+
+    def test_a_value_of_a_class_reaches_the_members_of_C(self):
+        class Small(chat_cpp.ChatSession):
+            ac_in_buffer_size = 5
+
+        class Smaller(Small):
+            pass
+
+        class Mixin:
+            ac_in_buffer_size = 7
+
+        class Mixed(Mixin, chat_cpp.ChatSession):
+            pass
+
+        small = self.session(Small)
+        self.assertEqual(small.ac_in_buffer_size, 5)
+        self.assertEqual(self.session(Smaller).ac_in_buffer_size, 5)
+        self.assertEqual(self.session(Mixed).ac_in_buffer_size, 7)
+        self.assertEqual(Mixin.ac_in_buffer_size, 7)
+        self.assertEqual(self.session().ac_in_buffer_size, 65536)
+        small.ac_in_buffer_size = 6  # the member, and not an attribute of Python that hides it
+        self.assertEqual((small.ac_in_buffer_size, Small.ac_in_buffer_size), (6, 5))
+        self.assertNotIn("ac_in_buffer_size", vars(small))
+        Small.ac_in_buffer_size = 8
+        self.assertEqual(self.session(Small).ac_in_buffer_size, 8)
+        self.assertEqual(self.session(Smaller).ac_in_buffer_size, 8)
+        self.assertEqual(small.ac_in_buffer_size, 6)
+
+    def test_reads_are_as_long_as_the_class_says(self):
+        class Small(chat_cpp.ChatSession):
+            ac_in_buffer_size = 5
+
+            def collect_incoming_data(self, data):
+                pieces.append(data)
+                super().collect_incoming_data(data)
+
+        pieces = []
+        one, other = socket.socketpair()
+        self.addCleanup(other.close)
+        Small(self.server, one, self.map)
+        other.send(b"a longer line")
+        asyncore.loop(timeout=1, map=self.map, count=3)
+        self.assertEqual(pieces, [b"a lon", b"ger l", b"ine"])
+
+    def test_a_wrong_value_of_a_class_is_an_error(self):
+        class Wrong(chat_cpp.ChatSession):
+            ac_in_buffer_size = 1 << 40
+
+        with self.assertRaises(OverflowError):
+            self.session(Wrong)
+        Wrong.ac_in_buffer_size = "5"
+        with self.assertRaises(TypeError):
+            self.session(Wrong)
+        self.assertEqual(self.session().ac_in_buffer_size, 65536)
+
+    def test_a_number_that_does_not_fit_is_an_overflow(self):
+        session = self.session()
         with self.assertRaises(OverflowError):
             session.ac_in_buffer_size = -1
-        self.assertEqual(session.ac_in_buffer_size, 4096)
+        self.assertEqual(session.ac_in_buffer_size, 65536)
 
 
 for count in range(len(CLASSES) + 1):
