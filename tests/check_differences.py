@@ -2,7 +2,8 @@
 
 The headings `### Dn ...` of docs/differences.md, the test cases of PROGRAM, and what the headers
 say after "Differs:" must name the same things.  Each entry begins with its mark, and has a row in
-the table.  In all documents, a number such as D13 is a link to the heading of its entry.
+the table.  In all documents, a number such as D13 is a link to the heading of its entry.  The
+headings `### Pn ...` and the tests of tests/python/test_differences.py must name the same things.
 """
 import pathlib
 import re
@@ -44,7 +45,10 @@ def main(root, program):
             wrong += [f"{file}: {number} has no entry" for number in here.difference(numbers)]
             named |= here
     wrong += [f"no source file says \"Differs: {n}\"" for n in numbers if n not in named]
-    print("\n".join(wrong) or f"{len(entries)} differences, each with its test")
+    of_python = [re.sub(r"\W+", "_", name) for name in re.findall(r"^### (P\d+ .*)$", text, re.M)]
+    tested = re.findall(r"def test_(P\d+_\w+)", (root / "tests/python/test_differences.py").read_text())
+    wrong += [f"an entry or a test is missing: {name}" for name in set(of_python) ^ set(tested)]
+    print("\n".join(wrong) or f"{len(entries) + len(of_python)} differences, each with its test")
     return 1 if wrong or not entries else 0
 
 

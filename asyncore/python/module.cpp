@@ -9,6 +9,7 @@
 #include <asyncore/platform/descriptor_reserve.hpp>
 
 #include <algorithm>
+#include <cmath>
 
 #include <sys/socket.h>
 
@@ -25,8 +26,16 @@ bool& exact_setting() {
 platform::timeout timeout_of(PyObject* seconds, delivery how) {
     constexpr double longest = 100.0 * 24 * 3600;
     if (seconds == Py_None) return std::nullopt;
+    if (!PyNumber_Check(seconds)) {
+        PyErr_SetString(PyExc_TypeError, "timeout must be a float or None");
+        throw_raised();
+    }
     const double limit = PyFloat_AsDouble(seconds);
     if (limit == -1.0 && PyErr_Occurred()) throw_raised();
+    if (std::isnan(limit)) {
+        PyErr_SetString(PyExc_ValueError, "Invalid value NaN (not a number)");
+        throw_raised();
+    }
     if (how == delivery::poll && limit < 0) return std::nullopt;  // as poll(2) takes it
     return std::min(limit, longest);
 }
@@ -42,8 +51,8 @@ PyObject* take_turn(PyObject* const* arguments, Py_ssize_t count, delivery how) 
     if (!PyDict_CheckExact(dict)) Py_RETURN_FALSE;
     return guarded_from_python(
         [&] {
-            const auto limit = timeout_of(arguments[0], how);
             if (PyDict_Size(dict) == 0) Py_RETURN_TRUE;
+            const auto limit = timeout_of(arguments[0], how);
             auto& map = mirror::of(dict);
             if (map.is_used_elsewhere()) Py_RETURN_FALSE;
             map.exact = exact_setting();

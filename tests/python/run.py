@@ -22,8 +22,8 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 MECHANISMS = ("select", "poll", "epoll")
 OF_311 = ("test_asyncore", "test_asynchat", "test_smtpd")
 USERS = ("test_ftplib", "test_poplib", "test_smtplib", "test_ssl", "test_logging")  # their servers use the modules
-OWN = ("test_chat", "test_maps", "test_hooks", "test_objects", "test_promise", "test_replaced", "test_signals",
-       "test_threads")
+OWN = ("test_chat", "test_differences", "test_maps", "test_hooks", "test_objects", "test_promise", "test_replaced",
+       "test_signals", "test_threads")
 HALF_PORTED = ("test_cpython", "test_half_ported")  # of the folder smtpd: with classes of C++
 LONG = (("test_objects.Memory", "ASYNCORE_CONNECTIONS", "100000"), ("test_threads.End", "ASYNCORE_EXITS", "200"))
 SCHEDULES = 500
