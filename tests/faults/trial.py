@@ -22,9 +22,9 @@ SEEN_ASLEEP = 0.02        # seconds without a wake-up; on a busy machine the ker
 PATIENCE_IN_SPIN = 0.3    # seconds in which a server that spins may still serve a client
 HARD_LIMIT = 60.0         # seconds for all that a run waits; a server that neither sleeps nor calls reaches it
 MORE_CALLS = 50           # so many calls of a class more than without a fault are no spinning yet,
-# So many more for each second that a fault lasts.  A channel whose events are in vain rests after ten of them, and
-# then wakes ten times a second (D37).  Where the error is EINTR, an event makes three calls.  A run has eight clients.
-MORE_CALLS_A_SECOND = 500
+# So many more for each second that a fault lasts: each of eight clients has ten events in vain, then rests, and wakes
+# ten times a second (D37); where the error is EINTR, an event makes three calls.
+MORE_CALLS_A_SECOND = 8 * (10 + 10) * 3
 NOT_UNDERSTOOD = 99       # the injector's exit status
 PROBES = 3                # clients that connect after the fault
 
