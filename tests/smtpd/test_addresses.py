@@ -2,8 +2,9 @@
 
     test_addresses.py ADDRESSES [COUNT [SEED]]
 
-Where CPython raises an exception, the port must throw one, of any kind: the channel closes.  Where there is no CPython
-with smtpd, the test is skipped.
+Where CPython raises an exception, the port must throw one, of any kind: the channel closes.  One exception is the
+port's own to decide: comments that are nested less deeply than its limit may be a RecursionError of CPython, which needs
+up to three frames for each of them, and which the port reads.  Where there is no CPython with smtpd, the test is skipped.
 """
 
 import pathlib
@@ -21,7 +22,9 @@ PIECES = [*"ab@@@...<>\"\"()[]:,;\\\\  \t=?", "ann", "example", '""', "<", ">", 
           "=?utf-8?q?=ff?=", "=?utf-8?b?YWI?=", "=?us-ascii?q?a_b?=", "?q?", "=?utf-8?b?YQ==YWJj?=", "=?utf-8?b?Y=Q=Wx=?=", "[1.2]", " . "]
 
 
-# CPython reads comments in comments up to about 980 deep, and raises a RecursionError for what is deeper.
+LIMIT = 1000  # of the port: py::recursion_limit
+
+# CPython reads these up to about 980 deep, and raises a RecursionError for what is deeper.
 NESTED = [text for depth in (1, 2, 500, 900, 1001, 50_000) for text in (
     "(" * depth + "ann@example", "(" * depth + ")" * depth + "ann@example", "<ann" + "(" * depth + ")" * depth + "@example>",
     "ann@example" + "(" * depth, "<ann@[1]" + "(c" * depth + ")" * depth + ">", "<" * depth)]
@@ -58,8 +61,16 @@ def in_cpython():
         try:
             found = smtpd.SMTPChannel._getaddr(None, line[:-1].decode())
             print(*(each.encode(errors="surrogateescape") for each in found))
+        except RecursionError:
+            print("too deep")
         except Exception:
             print("raises")
+
+
+def is_equal(text, theirs, mine):
+    if theirs == b"too deep":
+        return mine == b"raises" or text.count("(") < LIMIT
+    return theirs == mine
 
 
 def main(addresses, count="20000", seed="1"):
@@ -75,10 +86,10 @@ def main(addresses, count="20000", seed="1"):
 
     mine, theirs = read(addresses), read(PYTHON, "-W", "ignore", __file__, "--cpython")
     assert len(mine) == len(theirs) == len(texts), (len(mine), len(theirs), len(texts))
-    wrong = [each for each in zip(texts, theirs, mine) if each[1] != each[2]]
+    wrong = [each for each in zip(texts, theirs, mine) if not is_equal(*each)]
     for text, theirs_, mine_ in sorted(wrong, key=lambda each: len(each[0]))[:20]:
         print("%.200r\n    CPython %.200r\n    here    %.200r" % (text, theirs_, mine_))
-    read_well = len(texts) - theirs.count(b"raises")
+    read_well = len(texts) - theirs.count(b"raises") - theirs.count(b"too deep")
     print("%d addresses, %d of which CPython can read; %d read otherwise" % (len(texts), read_well, len(wrong)))
     return 1 if wrong or not read_well else 0
 

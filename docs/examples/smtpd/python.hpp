@@ -7,8 +7,8 @@
 
 namespace py {
 
-/// Python: sys.getrecursionlimit().  Python counts the frames of the callers too, so it refuses a
-/// text that is nested a little less deeply.
+/// Python: sys.getrecursionlimit().  Python counts the frames of the callers too, and up to three frames
+/// for each comment in a comment, so it refuses some texts that are nested less deeply.
 inline constexpr int recursion_limit = 1000;
 /// Python: RecursionError.
 class RecursionError : public std::runtime_error {
