@@ -2,9 +2,10 @@
 # Installs the packages that are missing, builds into build/, and runs the tests.
 #
 #   sh tests/run.sh                 every test
-#   sh tests/run.sh --ci            what .ci/run runs: the tests without the suite long, built by gcc, and
-#                                   then the programs built by clang with AddressSanitizer and
-#                                   UndefinedBehaviorSanitizer, without the suites smtpd, slow and long
+#   sh tests/run.sh --ci            what .ci/run runs: the tests without the suite long, built by gcc, with the
+#                                   modules for Python where python3 is one of theirs, and then the programs
+#                                   built by clang with AddressSanitizer and UndefinedBehaviorSanitizer,
+#                                   without the suites smtpd, slow and long
 #   sh tests/run.sh --build-only    no test: only the build
 #   sh tests/run.sh --replay N      N random schedules, compared with CPython on every mechanism
 #   sh tests/run.sh --faults [SECONDS]
@@ -97,6 +98,22 @@ try_hooks() {
     exit "$status"
 }
 
+# build_for_python FOLDER [MESON OPTION ...]: a build that has the modules for Python, too, where python3 is one of
+# theirs and has its headers.
+build_for_python() {
+    folder=$1
+    shift
+    python=$(python3 - <<'END'
+import os, sys, sysconfig
+header = os.path.join(sysconfig.get_path("include"), "Python.h")
+print(sys.executable if (3, 11) <= sys.version_info < (3, 14) and os.path.exists(header) else "")
+END
+    )
+    [ -n "$python" ] || echo "the modules for Python are left out: they need CPython 3.11, 3.12 or 3.13, with its headers"
+    build "$folder" -Dpython="$python" "$@"
+    [ -z "$python" ] || ninja -C "$root/$folder" python-tests
+}
+
 what=${1:-all}
 case $what in
 all | --ci | --build-only | --browser | --sanitize | --coverage) [ $# -le 1 ] || usage ;;
@@ -130,6 +147,7 @@ case $what in
 esac
 [ "$what" != --coverage ] || need llvm-cov llvm
 if [ "$what" = --ci ]; then
+    need "$(python3 -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" python3-dev
     need clang-format clang-format
     need clang-tidy clang-tidy
 fi
@@ -144,7 +162,7 @@ esac
 case $what in
 --ci)
     # Compilers take less time with little debug information, and clang half the time without optimization.
-    CXX=g++ build build -Ddebug=false -Dcpp_args=-g1
+    CXX=g++ build_for_python build -Ddebug=false -Dcpp_args=-g1
     build_sanitized clang++ build-asan-clang -Db_lundef=false -Doptimization=0
     # What `sh tests/run.sh` and --sanitize run beyond this takes long, and is run by hand.
     run_tests build --no-suite long

@@ -1,9 +1,11 @@
 """CPython's asynchat, used as its manual says.
 
     asynchat_server.py PORT [echo|sink] [--buffer N] [--coalesce] [--poller select|poll] [--promise]
+                       [--ported]
 
 asynchat sends on every push and cannot coalesce, so --coalesce changes nothing.  --promise sets a class attribute that
-CPython's modules do not know, and those of asyncore/python/ do.
+CPython's modules do not know, and those of asyncore/python/ do.  --ported takes the class Echo of the extension module
+echo_cpp.
 """
 
 import argparse
@@ -69,14 +71,19 @@ def main():
     parser.add_argument("--coalesce", action="store_true")
     parser.add_argument("--poller", choices=("select", "poll"), default="select")
     parser.add_argument("--promise", action="store_true")
+    parser.add_argument("--ported", action="store_true")
     options = parser.parse_args()
 
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+    channel = {"echo": Echo, "sink": Sink}[options.mode]
+    if options.ported:
+        from echo_cpp import Echo as channel
+        channel.ac_in_buffer_size = options.buffer
     asynchat.async_chat.ac_in_buffer_size = options.buffer
     if options.promise:
         asyncore.dispatcher.asked_every_turn_ = False
-    server = Server(options.port, Echo if options.mode == "echo" else Sink)
+    server = Server(options.port, channel)
     print("PORT", server.socket.getsockname()[1], flush=True)
     asyncore.loop(use_poll=options.poller == "poll")
 
