@@ -16,7 +16,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "docs/porting"))
-from skeleton.facts import python_2_habits, read_source  # noqa: E402
+from skeleton.facts import read_source  # noqa: E402
 from skeleton.lexer import SourceError  # noqa: E402
 from skeleton.report import report  # noqa: E402
 from skeleton.writer import Writer  # noqa: E402
@@ -61,7 +61,7 @@ def sources(paths, every):
 def skeleton_of(path):
     """(Source, "2" or "3", the skeleton)."""
     source = read_source(path)
-    python_2 = bool(list(python_2_habits(source)))
+    python_2 = source.is_python_2()
     report(source, python_2)
     return source, "2" if python_2 else "3", Writer(source, python_2).text()
 

@@ -3,7 +3,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from .facts import python_2_habits, read_source
+from .facts import read_source
 from .lexer import SourceError
 from .report import report
 from .writer import Writer
@@ -63,7 +63,7 @@ def run(given):
     for path in outputs:
         check_output(path, given.force)
     for index, source in enumerate(sources):
-        python_2 = bool(list(python_2_habits(source)))
+        python_2 = source.is_python_2()
         print(report(source, python_2), file=sys.stderr if to_stdout else sys.stdout, end="")
         if given.report_only:
             continue

@@ -87,6 +87,10 @@ class Source:
     def tokens(self):
         return [token for each in walk(self.statements) for token in each.tokens]
 
+    def is_python_2(self):
+        """Whether something in the source is what only Python 2 reads."""
+        return next(python_2_habits(self), None) is not None
+
     def dotted(self, text):
         """A dotted name, with the import behind its first part."""
         first, dot, rest = text.partition(".")

@@ -45,6 +45,8 @@ class Built:
     overloads: list = field(default_factory=list)     # names for using-declarations
     python_members: dict = field(default_factory=dict)
 
+    second_bases: list = field(default_factory=list)  # initializers of bases that have no default constructor
+
     def signature(self, python_name):
         return next((found[0] for function, found in self.methods if function.name == python_name and found), None)
 
@@ -90,9 +92,19 @@ class Builder:
         self.add_members(built, names, libraries)
         if built.constructor:
             ConstructorBuilder(self, built).build()
+        if not built.constructor or built.constructor.inherits:
+            built.second_bases = self.second_bases(plan)
+        if built.constructor:
             self.add_types_of_parameters(built)
             self.add_initializers(built)
         return built
+
+    def second_bases(self, plan):
+        """What the second and further bases must be given, where a class has the constructors of its first base."""
+        builder = ConstructorBuilder(self, Built(plan, constructor=Constructor(None)))
+        for each in plan.secondary:
+            builder.write_secondary(each)
+        return builder.constructor.initializers
 
     # Methods.
 
@@ -264,7 +276,7 @@ class ConstructorBuilder:
         self.builder, self.built, self.plan = builder, built, built.plan
         self.constructor = built.constructor
         self.function = self.constructor.function
-        self.own = signatures.plain_parameters(self.function)
+        self.own = signatures.plain_parameters(self.function) if self.function else []
         self.hints, self.moved = {}, set()
 
     def build(self):

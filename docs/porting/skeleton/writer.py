@@ -183,7 +183,12 @@ class Writer:
         if owner == "asynchat::producer":
             return
         last = owner.split("<")[0].split("::")[-1]
-        self.add(f"{INDENT}using {owner}::{last};", "")
+        if built.second_bases:
+            self.add(f"{INDENT}template <class... Arguments>",
+                     f"{INDENT}explicit {plan.name}(Arguments&&... arguments)",
+                     f"{INDENT * 2}: {owner}(std::forward<Arguments>(arguments)...), {', '.join(built.second_bases)} {{}}", "")
+        else:
+            self.add(f"{INDENT}using {owner}::{last};", "")
         if constructor:
             self.add(f"{INDENT}// TODO(port): __init__, line {constructor.function.first}")
             self.write_python(constructor.function, INDENT)
