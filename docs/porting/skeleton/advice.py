@@ -166,6 +166,9 @@ PAGES = (
     ("threads", "docs/porting/threads.md#threads", "threads touch it",
      lambda view: view.modules("threading", "thread", "_thread", "queue", "Queue", "multiprocessing", "concurrent")),
     ("timers", "docs/porting/timers.md", "a predicate looks at the clock", clock),
+    ("calls later", "docs/porting/timers.md", "it calls functions at a later time",
+     lambda view: view.find("heappush") + view.find("call_later") + view.find("callLater") + view.find("CallLater", "(")
+     + view.find("CallEvery", "(") + view.find("Timer", "(") + view.modules("sched")),
     ("an idle time-out", "docs/porting/timers.md#an-idle-time-out", "it keeps the time of the last activity", idle_time),
     ("signals", "docs/porting/signals.md#signals", "it handles signals", lambda view: view.modules("signal")),
     ("a child process", "docs/porting/signals.md#a-child-process", "it starts or waits for a process",

@@ -2,7 +2,7 @@
 from dataclasses import dataclass, field
 
 from . import library
-from .names import Names, is_free, plain
+from .names import Names
 
 EXCEPTIONS = {"ValueError": "std::invalid_argument", "TypeError": "std::invalid_argument"}
 
@@ -121,11 +121,17 @@ def in_order(classes):
     return result
 
 
+def name_of(facts):
+    """The name of a class, which must not be the name of a member of its base: it would hide the member."""
+    hides = facts.library_base and facts.name in library.taken(facts.library_base) - set(library.CLASSES)
+    return facts.name + "_" if hides else facts.name
+
+
 def plan_classes(source):
     """The Plan of each class, by its name in the file, in the order of C++."""
     names, plans = Names({"Base"}), {}
     for facts in in_order(source.classes):
-        plans[facts.name] = plan_class(facts, names.new(facts.name), plans)
+        plans[facts.name] = plan_class(facts, names.new(name_of(facts)), plans)
     for plan in plans.values():
         write_bases(plan)
     return plans

@@ -1,4 +1,5 @@
 """Works out the members, constructors and methods of each C++ class."""
+import re
 from dataclasses import dataclass, field
 
 from . import guess, library, signatures
@@ -21,6 +22,17 @@ class Member:
     name: str
     value: str          # the initial value in C++, or ""
     comment: str
+
+
+@dataclass
+class Setting:
+    """A place that sets an attribute: `early` is the body of the class, or __init__."""
+    name: str
+    value: list
+    text: str
+    line: int
+    early: bool
+    type: str = ""
 
 
 @dataclass
@@ -180,13 +192,16 @@ class Builder:
                 for name in [*self.built[each.facts.name].python_members,
                              *(function.name for function, _ in self.built[each.facts.name].methods)]}
 
-    def assignments(self, facts):
-        """Yields (name, value, parameters, line) of each attribute that a class sets."""
+    def settings(self, facts):
+        """Yields a Setting for each place that sets an attribute of a class, the body of the class first."""
         for name, each in facts.class_attributes:
-            yield name, each.value, (), each
+            yield Setting(name, each.value, f"{name} = {text_of(each.value)}", each.line, True,
+                          signatures.annotated(each.annotation, self.types))
+        function = facts.own_method("__init__")
         for use in facts.uses:
             if use.kind == "set":
-                yield use.name, use.value, (), use
+                early = function is not None and function.first <= use.line <= function.last
+                yield Setting(use.name, use.value, f"{use.owner}.{use.name} = {text_of(use.value)}", use.line, early)
 
     def add_members(self, built, names, libraries):
         facts = built.plan.facts
@@ -195,23 +210,28 @@ class Builder:
         hidden = methods | self.known_in_bases(built.plan)
         for each in libraries:
             hidden |= {found.name for part in library.chain(each) for found in part.methods}
-        values = {}
-        for name, value, _, _ in self.assignments(facts):
-            if name in of_library:
-                if name not in built.left_to_base:
-                    built.left_to_base.append(name)
-            elif name not in hidden and not (name.startswith("__") and name.endswith("__")):
-                values.setdefault(name, []).append(value)
-        for name, found in values.items():
+        settings = {}
+        for each in self.settings(facts):
+            if each.name in of_library:
+                if each.name not in built.left_to_base:
+                    built.left_to_base.append(each.name)
+            elif each.name not in hidden and not (each.name.startswith("__") and each.name.endswith("__")):
+                settings.setdefault(each.name, []).append(each)
+        for name, found in settings.items():
             built.members.append(self.member(name, found, names))
             built.python_members[name] = built.members[-1]
 
-    def member(self, name, values, names):
-        kinds = [kind for value in values if (kind := guess.of_value(value, self.scope()))]
+    def member(self, name, settings, names):
+        """A member.  It begins with the value that Python gives it in the body of the class or in __init__."""
+        first = settings[0]
+        kinds = [kind for each in settings if (kind := each.type or guess.of_value(each.value, self.scope()))]
         kind = joined(kinds)
-        value = guess.value_in_cpp(values[0], self.python_2) if guess.of_value(values[0], self.scope()) == kind else ""
-        shown = text_of(next((each for each in values if each), []))
-        return Member(name, kind, names.get(name), value or guess.empty(kind), one_line(shown))
+        value = ""
+        if first.early and guess.of_value(first.value, self.scope()) == kind:
+            value = guess.value_in_cpp(first.value, self.python_2)
+        shown = next((each for each in settings if each.value), first)
+        return Member(name, kind, names.get(name), value or guess.empty(kind),
+                      f"{one_line(shown.text.removesuffix('= '))}, line {shown.line}")
 
     def add_types_of_parameters(self, built):
         """A member that the constructor sets to one of its parameters has the type of that parameter."""
@@ -227,8 +247,7 @@ class Builder:
         if constructor.inherits or constructor.forwards:
             return
         parameters = {each.python: each for each in constructor.parameters}
-        given = {text for each in constructor.initializers + constructor.body
-                 for text in each.replace("(", " ").replace(")", " ").replace(",", " ").split()}
+        given = {name for each in constructor.initializers + constructor.body for name in re.findall(r"std::move\((\w+)", each)}
         wanted = {}
         for name, value in parameter_assignments(built):
             wanted.setdefault(name, value)
@@ -304,7 +323,7 @@ class ConstructorBuilder:
 
     def arguments_of_base(self):
         """The arguments that __init__ gives to __init__ of its base: [(keyword or "", tokens)]."""
-        tokens, best = self.function.tokens, None
+        tokens, calls = self.function.tokens, {}
         main = self.plan.main.facts.source.name if isinstance(self.plan.main, Plan) else str(self.plan.main).split("::")[-1]
         for index in range(2, len(tokens) - 1):
             if tokens[index].text != "__init__" or tokens[index + 1].text != "(":
@@ -313,9 +332,9 @@ class ConstructorBuilder:
             parts = [part for part in split_at(tokens[index + 2:closing(tokens, index + 1)], ",") if part]
             if "super" not in owner:
                 parts = parts[1:]
-            if best is None or owner.split(".")[-1] == main:
-                best = parts
-        return [(part[0].text, part[2:]) if len(part) > 2 and part[1].text == "=" else ("", part) for part in best or []]
+            calls.setdefault(owner.split(".")[-1] == main, parts)   # the first call counts
+        found = calls.get(True) or calls.get(False) or []
+        return [(part[0].text, part[2:]) if len(part) > 2 and part[1].text == "=" else ("", part) for part in found]
 
     def bare(self, tokens):
         """The name of our own parameter, if that is all that the argument is."""

@@ -324,7 +324,10 @@ def assignments_of(statement):
     for index, token in enumerate(tokens):
         if token.text in AUGMENTED and token.kind == "op":
             return [Assignment(tokens[:index], tokens[index + 1:], line, token.text)]
-    *targets, value = split_at(tokens, "=")
+    words = [token.text for token in tokens]
+    end = words.index("lambda") if "lambda" in words else len(tokens)  # `lambda a=1: a` assigns nothing
+    *targets, value = split_at(tokens[:end], "=")
+    value += tokens[end:]
     if targets:
         name, *annotation = split_at(targets[0], ":")
         targets[0] = name

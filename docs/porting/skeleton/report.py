@@ -3,6 +3,7 @@ from . import library
 from .advice import advice, advice_for_file
 from .facts import python_2_habits
 from .needs import PAGE, functions_and_methods, modules
+from .signatures import is_accepted
 
 MEMBER_NAMES = "docs/porting/member-names.md"
 
@@ -56,13 +57,14 @@ def collisions(facts):
     of_library = {each.name: each for part in library.chain(facts.library_base) for each in part.methods}
     own = {name for part in library.chain(facts.library_base) for name in part.own}
     data = library.attributes(facts.library_base)
+    if facts.name in library.taken(facts.library_base) - set(library.CLASSES):
+        yield f"the class has the name of a member of the library, line {facts.source.first}"
     for method in facts.methods:
         if method.name in data:
             yield f"{method.name}() has the name of an attribute of the library, line {method.first}"
         elif method.name in own:
             yield f"{method.name}() has a name that the C++ class has for itself, line {method.first}"
         elif method.name in of_library:
-            from .signatures import is_accepted
             found = of_library[method.name]
             if not is_accepted(method, found.least, found.most):
                 yield f"{method.name}() has other parameters than the library's, and hides it, line {method.first}"

@@ -58,13 +58,16 @@ def plain_parameters(function):
 
 # Parameters.
 
+def annotated(annotation, classes):
+    """The type of an annotation, or "" where the tool does not know it."""
+    note = "".join(token.text for token in annotation).strip("'\"").removeprefix("Optional[").rstrip("]")
+    return guess.ANNOTATIONS.get(note) or classes.get(note, "")
+
+
 def type_of_parameter(parameter, scope, hints):
     """The type of one parameter: by its annotation, by what callers give, by its default, or by its name."""
-    note = "".join(token.text for token in parameter.annotation).strip("'\"").removeprefix("Optional[").rstrip("]")
-    if note in guess.ANNOTATIONS:
-        return guess.ANNOTATIONS[note]
-    if note in scope.classes:
-        return scope.classes[note]
+    if note := annotated(parameter.annotation, scope.classes):
+        return note
     if parameter.name in hints:
         return hints[parameter.name]
     kind = guess.of_value(parameter.default or [], guess.Scope(scope.classes))
@@ -124,9 +127,9 @@ def result_of(function, scope):
     """The type that a method returns."""
     if any(token.text == "yield" for token in function.tokens):
         return guess.ANY
-    note = "".join(token.text for token in function.result).strip("'\"")
-    if note in guess.ANNOTATIONS:
-        return guess.ANNOTATIONS[note]
+    note = annotated(function.result, scope.classes)
+    if note and note != guess.SOCKET:
+        return note
     values = returned_values(function)
     if not values:
         return "void"

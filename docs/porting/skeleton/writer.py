@@ -205,9 +205,7 @@ class Writer:
         for member in built.members:
             known = f" = {member.value}" if member.value else ""
             todo = "" if member.type else "TODO(port): its type. "
-            comment = f"  // {todo}{member.comment}".rstrip().rstrip("/") if todo or member.comment else ""
-            line = f"{INDENT}{member.type or guess.ANY} {member.name}{known};{comment}"
-            self.add(line + " //" if line.endswith("\\") else line)
+            self.add(f"{INDENT}{member.type or guess.ANY} {member.name}{known};  // {todo}{member.comment}")
         if built.members or built.left_to_base:
             self.add("")
 
@@ -226,8 +224,10 @@ class Writer:
             required = sum(not each.default for each in constructor.parameters)
             explicit = "explicit " if constructor.parameters and required <= 1 else ""
             head = f"{INDENT}{explicit}{plan.name}{parameters}"
-            self.add(*[head + initializers + " {"] if len(head + initializers) < 100 else
-                     [head, f"{INDENT * 2}{initializers} {{".replace("  :", " :")])
+            if initializers and len(head + initializers) > 100:
+                self.add(head, f"{INDENT * 2}{initializers.lstrip()} {{")
+            else:
+                self.add(head + initializers + " {")
         self.write_todo(function)
         self.add(*[INDENT * 2 + each for each in constructor.body], f"{INDENT}}}", "")
 
