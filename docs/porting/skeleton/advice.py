@@ -2,6 +2,7 @@
 
 Each rule is a row: where to read, and a function that finds the lines of the class that are the reason.
 """
+import functools
 import re
 from collections import namedtuple
 from pathlib import Path
@@ -22,16 +23,18 @@ class View:
         self.source, self.facts = source, facts
         self.tokens = [token for each in facts.methods for token in each.tokens]
         self.library = facts.library_base
+        self.places = {}   # {text: where it stands in self.tokens}
+        for at, token in enumerate(self.tokens):
+            self.places.setdefault(token.text, []).append(at)
 
     def find(self, *words, method=None):
         """The lines where the words stand side by side; only in one method, if it is named."""
-        tokens = self.tokens if method is None else self.tokens_of(method)
-        texts = [token.text for token in tokens]
-        return sorted({tokens[at].line for at in range(len(tokens)) if tuple(texts[at:at + len(words)]) == words})
-
-    def tokens_of(self, method):
-        found = self.facts.own_method(method)
-        return found.tokens if found else []
+        found = self.facts.own_method(method) if method else None
+        if method and not found:
+            return []
+        lines = {self.tokens[at].line for at in self.places.get(words[0], ())
+                 if tuple(token.text for token in self.tokens[at:at + len(words)]) == words}
+        return sorted(line for line in lines if not found or found.first <= line <= found.last)
 
     def calls(self, *names):
         """The lines where the class calls one of its own methods."""
@@ -282,6 +285,7 @@ RULES = {
 }
 
 
+@functools.lru_cache(maxsize=None)
 def differences():
     """{"D1": (title, anchor)} of docs/differences.md.  Without that page there are only the numbers."""
     if not DIFFERENCES.is_file():
@@ -330,8 +334,8 @@ def advice_for_file(source):
         ("D10", [line for line, text in texts.items() if re.search(r"(^|=\s*|\()-\s*1", text)]),
         ("D18", [line for line, text in texts.items() if re.search(r"(^|timeout\s*=\s*)None", text)]),
         ("D23", [use.line for use in calls if use.name == "loop"][:1]
-         + [token.line for token in source.tokens() if token.text == "KeyboardInterrupt"]),
+         + [token.line for token in source.tokens if token.text == "KeyboardInterrupt"]),
         ("D25", [line for line, text in texts.items() if "use_poll" in text] + [use.line for use in calls if use.name != "loop"]),
-        ("D29", [token.line for token in source.tokens() if token.text == "EINTR"]),
+        ("D29", [token.line for token in source.tokens if token.text == "EINTR"]),
     ]
     return [row(number, lines) for number, lines in rows if lines]

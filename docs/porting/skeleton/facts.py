@@ -1,4 +1,5 @@
 """What each class derives from, overrides, sets and reads."""
+import functools
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -80,10 +81,11 @@ class Source:
     def module(self):
         return re.sub(r"\W", "_", self.path.stem)
 
-    @property
+    @functools.cached_property
     def rows(self):
         return self.text.split("\n")
 
+    @functools.cached_property
     def tokens(self):
         return [token for each in walk(self.statements) for token in each.tokens]
 
@@ -164,11 +166,16 @@ def neighbour(source, dotted):
     path = source.path.parent / (modules[-1] + ".py")
     if not path.is_file() or path == source.path:
         return ""
+    return library_bases(path).get(name, "")
+
+
+@functools.lru_cache(maxsize=None)
+def library_bases(path):
+    """{class: the class of the library that it derives from} of a file; nothing where it cannot be read."""
     try:
-        other = read_source(path, with_neighbours=False)
+        return {each.name: each.library_base for each in read_source(path, with_neighbours=False).classes}
     except (SourceError, OSError, RecursionError):
-        return ""
-    return next((each.library_base for each in other.classes if each.name == name), "")
+        return {}
 
 
 def add_base(source, facts, tokens, with_neighbours):

@@ -1,4 +1,5 @@
 """Makes statements of logical lines, and classes, functions and assignments of statements."""
+import functools
 import keyword
 from dataclasses import dataclass, field
 
@@ -53,7 +54,7 @@ class Function:
     result: list = field(default_factory=list)
     in_class: bool = False
 
-    @property
+    @functools.cached_property
     def tokens(self):
         return [token for each in walk(self.body) for token in each.tokens]
 

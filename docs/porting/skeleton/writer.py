@@ -272,7 +272,7 @@ class Writer:
         self.add(*[INDENT + line for line in default_return(signature, "")], "}", "")
 
     def has_program(self):
-        return bool(self.source.main) or loops(self.source.tokens())
+        return bool(self.source.main) or loops(self.source.tokens)
 
     def write_main(self):
         self.add("", "int main(int argc, char** argv) {")
@@ -284,13 +284,13 @@ class Writer:
             self.add(f"{INDENT * 2}// TODO(port): line {each.first}" if each is self.source.main[0] else "")
             self.lines = self.lines if self.lines[-1] else self.lines[:-1]
             self.add(*commented(self.rows(each.first, each.last), INDENT * 2))
-        if loops(self.source.tokens()):
+        if loops(self.source.tokens):
             self.add(f"{INDENT * 2}asyncore::loop({self.loop_arguments()});")
         self.add(f"{INDENT}}} catch (const asyncore::KeyboardInterrupt&) {{", f"{INDENT}}}", "}")
 
     def loop_arguments(self):
         """The arguments of the first loop() of the source that are plain numbers."""
-        tokens = self.source.tokens()
+        tokens = self.source.tokens
         index = next(at for at in range(len(tokens) - 1)
                      if tokens[at].text == "loop" and tokens[at + 1].text == "(" and tokens[at - 1].text == ".")
         given = {}
