@@ -224,7 +224,7 @@ def closes_in_predicate(view):
 
 
 def terminators(view):
-    """The lines that set a number of bytes as the terminator, if others set a delimiter."""
+    """The lines that set a number of bytes as the terminator, if other lines set a delimiter."""
     kinds = {}
     for use in view.facts.uses:
         if use.name == "set_terminator" and use.kind == "call" and len(use.after) > 2:

@@ -200,7 +200,7 @@ def statements_of(text):
 
 
 def walk(statements, inner=True):
-    """Yields each statement, and the statements in it; without `inner`, not those of inner classes and functions."""
+    """Yields each statement, and the statements in it; without `inner`, not the statements of inner classes and functions."""
     for each in statements:
         yield each
         if each.body is not None and (inner or kind_of(each) is None):
@@ -314,7 +314,7 @@ def flat_targets(tokens, value, line):
 
 
 def assignments_of(statement):
-    """The assignments that a statement makes itself, without those of its body."""
+    """The assignments that a statement makes itself, without the assignments of its body."""
     tokens, line = statement.tokens, statement.first
     if not tokens:
         return []
