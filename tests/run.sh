@@ -116,6 +116,7 @@ need openssl openssl
 case $what in
 all | --ci)
     need curl curl
+    need lftp lftp
     need swaks swaks
     need cmake cmake
     need /usr/lib/python3/dist-packages/coverage python3-coverage

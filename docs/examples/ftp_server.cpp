@@ -108,7 +108,8 @@ void run(const options& given) {
     const asyncore::interrupt_on_sigint ctrl_c;
     ftp::FTPServer server({given.host, given.port}, given.users, given.set);
     const closing at_the_end;
-    std::cout << "Serving ftp://" << server.addr.repr() << "/ with "
+    const auto host = server.addr.family() == AF_INET6 ? "[" + given.host + "]" : given.host;
+    std::cout << "Serving ftp://" << host << ":" << server.addr.port() << "/ with "
               << asyncore::socket_map.mechanism() << std::endl;
     try {
         asyncore::loop();

@@ -99,7 +99,8 @@ void FTPHandler::pre_process_command(std::string_view line) {
     _idler.reset();
     auto [word, arg] = first_word(line);
     auto name = upper(word);
-    if (name == "SITE" && !arg.empty()) {
+    if (name == "SITE") {
+        if (arg.empty()) return respond("501 Syntax error: command needs an argument.");
         std::tie(word, arg) = first_word(arg);
         name += " " + upper(word);
     }

@@ -109,9 +109,11 @@ void FTPHandler::close() {
     const bool was_open = _fileno >= 0;
     quits_ = true;
     lines_.clear();
-    timed::close();
+    // The data channels are closed first: a session that has left the map is nobody's, and their weak
+    // pointers to it would be empty.
     _shutdown_connecting_dtp();
     close_data_channel();
+    timed::close();
     if (was_open) log_line("disconnected");
 }
 

@@ -45,8 +45,7 @@ void FTPHandler::ftp_RETR(const std::string& arg) {
     if (!seek(file, from)) return;
     std::shared_ptr<asynchat::producer> source =
         std::make_shared<asynchat::file_producer>(std::move(file));
-    if (_current_type == 'a')
-        source = std::make_shared<ascii_producer>(source);
+    if (_current_type == 'a') source = std::make_shared<ascii_producer>(source);
     start_transfer({"RETR", path, std::move(source), unique_fd(), false});
 }
 
