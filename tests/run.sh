@@ -130,6 +130,7 @@ case $what in
     ;;
 esac
 [ "$what" != --coverage ] || need llvm-cov llvm
+[ "$what" != all ] || need /usr/lib/python3/dist-packages/pyftpdlib python3-pyftpdlib
 if [ "$what" = --ci ]; then
     need clang-format clang-format
     need clang-tidy clang-tidy

@@ -124,6 +124,7 @@ DTPHandler::DTPHandler(FTPHandler& session, socket_t sock)
     send_later_ = true;         // no hook runs inside of a command that starts a transfer
     asked_every_turn_ = false;  // the predicates follow job_, and start() reports the change
     set_terminator(asynchat::none);
+    socket.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1);  // the last bytes do not wait for an answer
 }
 
 void DTPHandler::start(transfer given) {

@@ -71,10 +71,14 @@ void FTPHandler::ftp_STOU(const std::string& arg) {
     const auto [parent, wish] =
         split_path(arg.empty() ? join_path(fs->cwd, "ftpd") : fs->ftpnorm(arg));
     if (!may_transfer()) return;
-    auto [file, name] = fs->mkstemp(parent, wish + ".");
-    start_transfer(
-        {"STOU", join_path(parent, name), nullptr, std::move(file), _current_type == 'a'},
-        "FILE: " + shown(name));
+    try {
+        auto [file, name] = fs->mkstemp(parent, wish + ".");
+        start_transfer(
+            {"STOU", join_path(parent, name), nullptr, std::move(file), _current_type == 'a'},
+            "FILE: " + shown(name));
+    } catch (const FilesystemError& error) {
+        respond("450 " + std::string(error.what()) + ".");  // RFC 959: STOU has no 550
+    }
 }
 
 /// Goes to the position that REST has set.  If the file is shorter, replies so, and returns false.
