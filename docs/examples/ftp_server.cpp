@@ -95,7 +95,13 @@ options parse(command_line line) {
 
 /// Closes the sessions before the server is destroyed, which they use.
 struct closing {
-    ~closing() { asyncore::close_all(nullptr, true); }
+    ~closing() {
+        try {
+            asyncore::close_all(nullptr, true);
+        } catch (const std::bad_alloc&) {
+            // There was no memory for the list of channels.  The process ends, and closes them.
+        }
+    }
 };
 
 void run(const options& given) {

@@ -2,7 +2,9 @@
 
 #include "text.hpp"
 
+#include <cerrno>
 #include <stdexcept>
+#include <system_error>
 #include <utility>
 
 #include <sys/stat.h>
@@ -11,9 +13,11 @@ namespace ftp {
 
 namespace {
 
-bool is_folder(const std::string& path) {
+/// Why the path is no folder; empty if it is one.
+std::string fault_of_folder(const std::string& path) {
     struct stat about {};
-    return ::stat(path.c_str(), &about) == 0 && S_ISDIR(about.st_mode);
+    if (::stat(path.c_str(), &about) != 0) return std::generic_category().message(errno);
+    return S_ISDIR(about.st_mode) ? "" : "not a folder";
 }
 
 /// Compares in a time that does not tell how many characters are right.
@@ -41,8 +45,9 @@ void DummyAuthorizer::add(const std::string& name, user given) {
     if (has_user(name)) throw std::invalid_argument("the user exists already: " + name);
     if (given.perm.find_first_not_of(all_perms) != given.perm.npos)
         throw std::invalid_argument("a permission of " + name + " does not exist: " + given.perm);
-    if (!is_folder(given.home))
-        throw std::invalid_argument("the home of " + name + " is no folder: " + given.home);
+    const auto fault = fault_of_folder(given.home);
+    if (!fault.empty())
+        throw std::invalid_argument("the home of " + name + ": " + fault + ": " + given.home);
     users_.emplace(name, std::move(given));
 }
 

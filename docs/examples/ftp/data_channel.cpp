@@ -22,13 +22,26 @@ namespace {
 /// The message of the exception that is being handled, without the call that it came from.
 std::string reason() {
     try {
-        throw;
+        std::rethrow_exception(std::current_exception());
     } catch (const std::system_error& error) {
         return error.code().message();
     } catch (const std::bad_alloc&) {
         return "Out of memory";
     } catch (const std::exception& error) {
         return error.what();
+    }
+}
+
+/// Tells the session of an error.  A handle_error() that throws would leave the loop: if there is no
+/// memory for a reply, the client is told by the end of its connection.
+template <class Tell>
+void tell(const session_pointer& to, Tell what) {
+    const auto session = to.lock();
+    if (!session) return;
+    try {
+        what(*session);
+    } catch (const std::bad_alloc&) {
+        session->close();
     }
 }
 
@@ -74,9 +87,8 @@ void PassiveDTP::handle_accepted(socket_t sock, const address& peer) {
 }
 
 void PassiveDTP::handle_error() {
-    const auto why = reason();
     close();
-    if (const auto session = cmd_channel.lock()) session->_on_dtp_failure(why);
+    tell(cmd_channel, [](FTPHandler& session) { session._on_dtp_failure(reason()); });
 }
 
 void PassiveDTP::handle_timeout() {
@@ -105,7 +117,10 @@ void ActiveDTP::handle_connect() {
     session->_on_dtp_connection(std::move(sock));
 }
 
-void ActiveDTP::handle_error() { fail(reason()); }
+void ActiveDTP::handle_error() {
+    close();
+    tell(cmd_channel, [](FTPHandler& session) { session._on_active_failure(reason()); });
+}
 void ActiveDTP::handle_close() { fail("the connection was refused"); }
 void ActiveDTP::handle_expt() { fail("the connection was refused"); }
 void ActiveDTP::handle_timeout() { fail("timed out"); }
@@ -175,7 +190,12 @@ void DTPHandler::handle_close() {
         false);
 }
 
-void DTPHandler::handle_error() { end("426 " + reason() + "; transfer aborted.", false); }
+void DTPHandler::handle_error() {
+    close();
+    tell(cmd_channel, [](FTPHandler& session) {
+        session._on_dtp_close("426 " + reason() + "; transfer aborted.");
+    });
+}
 
 /// No client has a reason to send out-of-band data.
 void DTPHandler::handle_expt() { handle_close(); }

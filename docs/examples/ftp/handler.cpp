@@ -100,7 +100,7 @@ void FTPHandler::handle_error() {
     try {
         throw;
     } catch (const std::exception& error) {
-        log_line(std::string("closing: ") + error.what());
+        log_line("closing: ", error.what());
     }
     close();
 }
@@ -119,16 +119,24 @@ void FTPHandler::close() {
 
 // The log.
 
-void FTPHandler::log_line(std::string_view message) {
-    log_info(shown(addr.host() + ":" + std::to_string(addr.port()) + "-[" + username + "] " +
-                   std::string(message)));
+void FTPHandler::log_line(std::string_view message, std::string_view detail) {
+    try {
+        log_info(shown(addr.host() + ":" + std::to_string(addr.port()) + "-[" + username + "] " +
+                       std::string(message).append(detail)));
+    } catch (const std::bad_alloc&) {
+        // close() and handle_error() log, and must come to their end.
+    }
 }
 
 void FTPHandler::log_transfer(const transfer& done, bool is_complete, std::uint64_t bytes,
                               double seconds) {
     if (done.path.empty()) return;
-    log_line(done.cmd + " " + done.path + " completed=" + (is_complete ? "1" : "0") +
-             " bytes=" + std::to_string(bytes) + " seconds=" + std::to_string(seconds));
+    try {
+        log_line(done.cmd + " " + done.path + " completed=" + (is_complete ? "1" : "0") +
+                 " bytes=" + std::to_string(bytes) + " seconds=" + std::to_string(seconds));
+    } catch (const std::bad_alloc&) {
+        // As above.
+    }
 }
 
 // Python: the counter in collect_incoming_data()

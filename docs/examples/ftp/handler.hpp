@@ -52,7 +52,8 @@ public:
     void respond(std::string_view line);
     /// Sends the last reply, and closes when it has left, or when the client did not take it in time.
     void leave(std::string_view line);
-    void log_line(std::string_view message);
+    /// Where there is no memory for the line, it is lost, and nothing else is.
+    void log_line(std::string_view message, std::string_view detail = "");
     void log_transfer(const transfer& done, bool is_complete, std::uint64_t bytes, double seconds);
     std::weak_ptr<FTPHandler> weak_self();
 
