@@ -133,6 +133,7 @@ need openssl openssl
 case $what in
 all | --ci)
     need curl curl
+    need lftp lftp
     need swaks swaks
     need cmake cmake
     need /usr/lib/python3/dist-packages/coverage python3-coverage
@@ -146,6 +147,7 @@ case $what in
     ;;
 esac
 [ "$what" != --coverage ] || need llvm-cov llvm
+[ "$what" != all ] || need /usr/lib/python3/dist-packages/pyftpdlib python3-pyftpdlib
 if [ "$what" = --ci ]; then
     need "$(python3 -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" python3-dev
     need clang-format clang-format

@@ -21,6 +21,7 @@ namespace asynchat {
 /// A parameter that takes a producer: a shared_ptr to one, or any producer by value.
 struct any_producer : std::shared_ptr<producer> {
     using std::shared_ptr<producer>::shared_ptr;
+    any_producer(std::shared_ptr<producer> from) : std::shared_ptr<producer>(std::move(from)) {}
     template <std::derived_from<producer> Producer>
     any_producer(Producer made)
         : std::shared_ptr<producer>(std::make_shared<Producer>(std::move(made))) {}

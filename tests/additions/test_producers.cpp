@@ -210,6 +210,14 @@ TEST_CASE("globbing_producer: pieces of buffer_size or more, but for the last") 
     CHECK(all == pieces{std::string(65536, 'x'), std::string(34464, 'x')});
 }
 
+TEST_CASE("filters: take a pointer to any producer, whatever its class is") {
+    const std::shared_ptr<producer> unknown = std::make_shared<simple_producer>("abcdefg", 2);
+    CHECK(all_pieces(globbing_producer(unknown, 3)) == pieces{"abcd", "efg"});
+    const auto known = std::make_shared<simple_producer>("abcdefg", 2);
+    CHECK(all_pieces(globbing_producer(known, 3)) == pieces{"abcd", "efg"});
+    CHECK(all_pieces(composite_producer({unknown, known, simple_producer("x")})) == pieces{"x"});
+}
+
 TEST_CASE("hooked_producer: calls the function once, when all is given") {
     std::vector<std::size_t> calls;
     hooked_producer hooked(simple_producer("abcde", 2),

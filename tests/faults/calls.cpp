@@ -4,12 +4,14 @@
 
 #include <cerrno>
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <ctime>
 
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <iconv.h>
 #include <locale.h>
 #include <netdb.h>
@@ -46,7 +48,7 @@ CALL(int, setsockopt, (int fd, int level, int name, const void* value, socklen_t
      (fd, level, name, value, length), -1)
 CALL(int, shutdown, (int fd, int how), (fd, how), -1)
 
-/// A listen() that succeeds tells the sweep the port.
+/// The first listen() that succeeds tells the sweep the port.  A later one is for a data connection of FTP.
 REPLACE(int, listen, (int fd, int backlog)) {
     static constinit faults::call here("listen");
     if (here.fails()) return -1;
@@ -54,7 +56,7 @@ REPLACE(int, listen, (int fd, int backlog)) {
     sockaddr_in name{};
     socklen_t length = sizeof name;
     if (auto* const report = faults::current_report();
-        report && result == 0 &&
+        report && result == 0 && report->port == 0 &&
         REAL(getsockname)(fd, reinterpret_cast<sockaddr*>(&name), &length) == 0)
         report->port = ntohs(name.sin_port);
     return result;
@@ -87,6 +89,20 @@ CALL(int, pipe, (int* ends), (ends), -1)
 CALL(int, fstat64, (int fd, struct stat64* found), (fd, found), -1)
 CALL(int, fstatat64, (int folder, const char* path, struct stat64* found, int flags),
      (folder, path, found, flags), -1)
+CALL(int, stat64, (const char* path, struct stat64* found), (path, found), -1)
+CALL(int, faccessat, (int folder, const char* path, int mode, int flags),
+     (folder, path, mode, flags), -1)
+CALL(ssize_t, readlinkat, (int folder, const char* path, char* found, std::size_t size),
+     (folder, path, found, size), -1)
+CALL(off64_t, lseek64, (int fd, off64_t offset, int from), (fd, offset, from), -1)
+CALL(int, mkdirat, (int folder, const char* path, mode_t mode), (folder, path, mode), -1)
+CALL(int, unlinkat, (int folder, const char* path, int flags), (folder, path, flags), -1)
+CALL(int, renameat, (int folder, const char* path, int to, const char* name),
+     (folder, path, to, name), -1)
+CALL(int, fchmodat, (int folder, const char* path, mode_t mode, int flags),
+     (folder, path, mode, flags), -1)
+CALL(int, utimensat, (int folder, const char* path, const timespec* times, int flags),
+     (folder, path, times, flags), -1)
 CALL(char*, realpath, (const char* path, char* found), (path, found), nullptr)
 CALL(DIR*, fdopendir, (int fd), (fd), nullptr)
 CALL(dirent64*, readdir64, (DIR * folder), (folder), nullptr)
@@ -105,6 +121,8 @@ CALL(int, sigwait, (const sigset_t* set, int* number), (set, number), errno)
 CALL(int, pthread_sigmask, (int how, const sigset_t* set, sigset_t* old), (how, set, old), errno)
 CALL(int, setuid, (uid_t user), (user), -1)
 CALL(passwd*, getpwnam, (const char* name), (name), nullptr)
+CALL(passwd*, getpwuid, (uid_t user), (user), nullptr)
+CALL(group*, getgrgid, (gid_t id), (id), nullptr)
 
 extern "C" int __register_atfork(void (*)(), void (*)(), void (*)(), void*);
 CALL(int, __register_atfork, (void (*prepare)(), void (*parent)(), void (*child)(), void* module),

@@ -11,6 +11,9 @@ class Exchange(NamedTuple):
     say: bytes
     begins: bytes  # the answer's beginning
     ends: bytes    # the answer's end: the exchange is over when the client has heard it
+    opens: bool = False    # the client opens a data connection to the port that the answer ends with, as PASV's does
+    on_data: bool = False  # the exchange is one of the data connection
+    closes: bool = False   # then the client closes the data connection
 
 
 def same(data):
@@ -30,7 +33,7 @@ BIG = b"0123456789abcdef" * 20000
 
 
 def make_site(folder):
-    """Makes the files that the clients of http_server ask for."""
+    """Makes the files that the clients of http_server and ftp_server ask for."""
     folder = pathlib.Path(folder)
     (folder / "folder").mkdir(parents=True, exist_ok=True)
     (folder / "page.txt").write_bytes(PAGE)
@@ -85,6 +88,35 @@ MAILS = [
 ]
 
 
+def ftp(say, code, ends=b"\r\n"):
+    return Exchange(say, code, ends)
+
+
+def upload(name, data):
+    return [PASV, ftp(b"STOR %s\r\n" % name, b"1"), Exchange(data, b"", b"", on_data=True, closes=True), ftp(b"", b"226 ")]
+
+
+def download(line, ends, data=b""):
+    """What the server sends fits into the buffers of the connection, so the end may be heard before it is read."""
+    return [PASV, ftp(line, b"1", b"226 Transfer complete.\r\n"), Exchange(b"", data, ends, on_data=True, closes=True)]
+
+
+LOGIN = [ftp(b"", b"220 "), ftp(b"USER anonymous\r\n", b"331 "), ftp(b"PASS x\r\n", b"230 "), ftp(b"TYPE I\r\n", b"200 ")]
+PASV = Exchange(b"PASV\r\n", b"227 ", b").\r\n", opens=True)
+BYE = [ftp(b"QUIT\r\n", b"221 ")]
+FTP_PAGE = LOGIN + download(b"RETR page.txt\r\n", PAGE, PAGE) + BYE
+FTP = [
+    FTP_PAGE,
+    LOGIN + upload(b"uploaded-1", PAGE) + [ftp(b"RNFR uploaded-1\r\n", b"350 "), ftp(b"RNTO uploaded-1\r\n", b"250 "),
+                                           ftp(b"DELE uploaded-1\r\n", b"250 ")] + BYE,
+    LOGIN + download(b"LIST\r\n", b"\r\n") + [ftp(b"CWD folder\r\n", b"250 "), ftp(b"CDUP\r\n", b"250 ")] + BYE,
+    LOGIN + [ftp(b"SIZE page.txt\r\n", b"213 14"), ftp(b"SITE CHMOD 644 page.txt\r\n", b"200 "), ftp(b"MKD made\r\n", b""),
+             ftp(b"MFMT 20200101000000 page.txt\r\n", b"213 "), ftp(b"RMD made\r\n", b"")] + BYE,
+    LOGIN + [PASV, ftp(b"ABOR\r\n", b"225 "), ftp(b"REST 2\r\n", b"350 ")] + download(b"RETR page.txt\r\n", PAGE[2:], PAGE[2:])
+    + download(b"NLST\r\n", b"\r\n") + BYE,
+]
+
+
 class Server(NamedTuple):
     command: list   # the program and its arguments
     clients: list   # the scripts of the clients that come while a fault may fire
@@ -96,6 +128,7 @@ SERVERS = {
     "line_echo": Server(["line_echo", "0"], ECHO, ECHO[2]),
     "line_echo_asked": Server(["line_echo", "0", "--asked"], ECHO, ECHO[2]),
     "http_server": Server(["http_server", "--root", "{site}"], HTTP, HTTP[0]),
+    "ftp_server": Server(["ftp_server", "--write", "--root", "{site}"], FTP, FTP_PAGE),
     "smtpd": Server(["smtpd", "-n", "-c", "DebuggingServer", "127.0.0.1:0"], MAILS, MAIL),
 }
 KNOWN_TO_LOSE = {

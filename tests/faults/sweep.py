@@ -5,7 +5,8 @@
 
     --kinds NAME,...       single, lasting, forever, memory, memory-brief, memory-lasting, short, ready, pairs;
                            all by default
-    --servers NAME,...     line_echo, line_echo_asked, http_server, smtpd; all by default
+    --servers NAME,...     line_echo, line_echo_asked, http_server, ftp_server, smtpd; all by
+                           default
     --mechanisms NAME,...  select, poll, epoll; all by default
     --deliveries NAME,...  select, poll; both by default
     --part N               only N runs, spread over all faults: the same runs each time

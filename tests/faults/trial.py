@@ -8,6 +8,7 @@ import dataclasses
 import errno
 import os
 import pathlib
+import re
 import select
 import signal
 import socket
@@ -158,7 +159,7 @@ class Server:
 class Client:
     def __init__(self, server, script):
         self.server, self.script = server, script
-        self.sock = None
+        self.sock = self.data = None
         self.at = 0
         self.lost = False
 
@@ -177,35 +178,53 @@ class Client:
                 self.at += 1
         except OSError:
             self.lost = True
-        if self.is_done() and self.sock:
-            self.sock.close()
+        for sock in self.sock, self.data:
+            if self.is_done() and sock:
+                sock.close()
 
     def connect(self):
-        self.sock = socket.socket()
-        self.sock.settimeout(PATIENCE)
-        self.sock.connect(("127.0.0.1", self.server.report.port))
-        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.sock.setblocking(False)
+        self.sock = connected(self.server.report.port)
 
     def exchange(self, wanted, patience):
         """Whether the client hears what it must hear."""
+        heard = self.hear(wanted, self.data if wanted.on_data else self.sock, patience)
+        if heard is None or not heard.startswith(wanted.begins):
+            return False
+        if wanted.opens:
+            high, low = map(int, re.findall(rb"\d+", heard)[-2:])
+            self.data = connected(high * 256 + low)
+        if wanted.closes:
+            self.data.close()
+        return True
+
+    def hear(self, wanted, sock, patience):
+        """What the client hears until the end of the exchange; None if that does not come."""
         heard, rest = bytearray(), memoryview(wanted.say)
         ready = select.poll()
         give_up = GiveUp(self.server, patience)
         while rest or not (len(heard) >= len(wanted.begins) and heard.endswith(wanted.ends)):
-            ready.register(self.sock, select.POLLIN | (select.POLLOUT if rest else 0))
+            ready.register(sock, select.POLLIN | (select.POLLOUT if rest else 0))
             events = ready.poll(2)
             if not events and give_up.now():
-                return False
+                return None
             for _, event in events:
                 if event & select.POLLOUT:
-                    rest = rest[self.sock.send(rest):]
+                    rest = rest[sock.send(rest):]
                 if event & ~select.POLLOUT:
-                    piece = self.sock.recv(1 << 18)
+                    piece = sock.recv(1 << 18)
                     if not piece:
-                        return False
+                        return None
                     heard += piece
-        return heard.startswith(wanted.begins)
+        return heard
+
+
+def connected(port):
+    sock = socket.socket()
+    sock.settimeout(PATIENCE)
+    sock.connect(("127.0.0.1", port))
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setblocking(False)
+    return sock
 
 
 class GiveUp:
