@@ -4,5 +4,6 @@ set -eu
 cd "$1"
 . tests/style/llvm14.sh
 llvm14 clang-format
-find platform asyncore asynchat docs tests \( -name '*.[ch]pp' -o -name '*.h' \) -print0 |
+# What a tool writes is compared byte by byte.
+find platform asyncore asynchat docs tests \( -name '*.[ch]pp' -o -name '*.h' \) ! -name '*.golden.cpp' -print0 |
     xargs -0 "$tool" --dry-run -Werror
