@@ -84,7 +84,8 @@ bool is_nonblocking(int fd) noexcept {
 void set_blocking(int fd, bool blocking) {
     const int flags = ::fcntl(fd, F_GETFL);
     check(flags, "fcntl");
-    check(::fcntl(fd, F_SETFL, blocking ? flags & ~O_NONBLOCK : flags | O_NONBLOCK), "fcntl");
+    const int wanted = blocking ? flags & ~O_NONBLOCK : flags | O_NONBLOCK;
+    if (wanted != flags) check(::fcntl(fd, F_SETFL, wanted), "fcntl");
 }
 
 socket::socket(int family, int type) : fd_(adopt(::socket(family, type | open_flags, 0))) {
