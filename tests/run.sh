@@ -101,8 +101,6 @@ try_hooks() {
 # build_for_python FOLDER [MESON OPTION ...]: a build that has the modules for Python, too, where python3 is one of
 # theirs and has its headers.
 build_for_python() {
-    folder=$1
-    shift
     python=$(python3 - <<'END'
 import os, sys, sysconfig
 header = os.path.join(sysconfig.get_path("include"), "Python.h")
@@ -110,8 +108,8 @@ print(sys.executable if (3, 11) <= sys.version_info < (3, 14) and os.path.exists
 END
     )
     [ -n "$python" ] || echo "the modules for Python are left out: they need CPython 3.11, 3.12 or 3.13, with its headers"
-    build "$folder" -Dpython="$python" "$@"
-    [ -z "$python" ] || ninja -C "$root/$folder" python-tests
+    build "$@" -Dpython="$python"
+    [ -z "$python" ] || ninja -C "$root/$1" python-tests
 }
 
 what=${1:-all}
