@@ -442,6 +442,7 @@ class Flow(unittest.TestCase):
         piece = b"0123456789abcdef" * 65536
         for _ in range(self.SIZE // len(piece)):
             sock.sendall(piece)
+        half_close(sock)
 
     def read_slowly(self, program, sock):
         """Reads when the program is asleep, since it can do nothing more."""

@@ -86,6 +86,9 @@ void add_addresses(route& way, const std::string& host, std::uint16_t port) {
     for (auto& each : asyncore::platform::getaddrinfo(host, port)) way.addresses.push_back(each);
 }
 
+/// Takes the next word.  Returns: it; empty at the end.
+std::string_view next_of(command_line& line) { return line.empty() ? "" : line.take(); }
+
 /// Takes "PROTOCOL MODE PORT --to MODE HOST PORT [--or HOST PORT] ..."
 /// Returns: the word behind it; empty at the end.
 std::string_view take_listener(command_line& line, const options& given, asyncore::timers& timers,
@@ -99,8 +102,8 @@ std::string_view take_listener(command_line& line, const options& given, asyncor
     way.server_mode = mode_of(line.take_value_of("--to"), *way.protocol);
     way.server_name = line.take_value_of("--to");
     add_addresses(way, way.server_name, number<std::uint16_t>(line.take_value_of("--to")));
-    std::string_view next = line.empty() ? "" : line.take();
-    for (; next == "--or"; next = line.empty() ? "" : line.take()) {
+    std::string_view next = next_of(line);
+    for (; next == "--or"; next = next_of(line)) {
         const std::string host(line.take_value_of("--or"));
         add_addresses(way, host, number<std::uint16_t>(line.take_value_of("--or")));
     }
@@ -112,12 +115,12 @@ std::string_view take_listener(command_line& line, const options& given, asyncor
 
 void make_listeners(command_line line, asyncore::timers& timers, std::list<Proxy>& listeners) {
     options given;
-    while (!line.empty()) {
-        auto word = line.take();
-        if (word != "--listen") take_option(given, word, line.take_value_of(word));
-        else
-            while (word == "--listen") word = take_listener(line, given, timers, listeners);
-    }
+    std::string_view word = next_of(line);
+    for (; !word.empty() && word != "--listen"; word = next_of(line))
+        take_option(given, word, line.take_value_of(word));
+    while (word == "--listen") word = take_listener(line, given, timers, listeners);
+    if (listeners.empty()) throw std::invalid_argument("there is no --listen");
+    if (!word.empty()) refuse_word(word);
 }
 
 void run(const command_line& line) {
