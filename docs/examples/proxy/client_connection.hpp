@@ -46,7 +46,8 @@ private:
     void give_up();
 
     asyncore::timers& timers_;
-    std::shared_ptr<ServerConnection> server_connection;  // which holds this object by a weak pointer
+    std::shared_ptr<ServerConnection>
+        server_connection;  // which holds this object by a weak pointer
     unsigned attempts_ = 0;
     bool waits_for_server_ = false;
     bool is_greeted_ = false;

@@ -98,7 +98,8 @@ std::string_view take_listener(command_line& line, const options& given, asyncor
     way.protocol = &words_of(line.take_value_of("--listen"));
     way.client_mode = mode_of(line.take_value_of("--listen"), *way.protocol);
     const auto port = number<std::uint16_t>(line.take_value_of("--listen"));
-    if (line.take_value_of("--listen") != "--to") throw std::invalid_argument("--listen needs --to");
+    if (line.take_value_of("--listen") != "--to")
+        throw std::invalid_argument("--listen needs --to");
     way.server_mode = mode_of(line.take_value_of("--to"), *way.protocol);
     way.server_name = line.take_value_of("--to");
     add_addresses(way, way.server_name, number<std::uint16_t>(line.take_value_of("--to")));

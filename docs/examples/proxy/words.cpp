@@ -139,7 +139,7 @@ bool words::is_prologue(const command& given) const {
 
 std::string words::answer(const command& given) const {
     const auto found = prologue.find(given.verb);
-    std::string text(given.verb == starttls        ? go_ahead
+    std::string text(given.verb == starttls    ? go_ahead
                      : found == prologue.end() ? must_starttls
                                                : found->second);
     const auto at = text.find('%');
@@ -150,7 +150,8 @@ std::string words::answer(const command& given) const {
 const words& words_of(std::string_view name) {
     for (const auto* each : {&imap, &pop3, &smtp, &tcp})
         if (each->name == name) return *each;
-    throw std::invalid_argument("the protocol is not imap, pop3, smtp or tcp: " + std::string(name));
+    throw std::invalid_argument("the protocol is not imap, pop3, smtp or tcp: " +
+                                std::string(name));
 }
 
 }  // namespace proxy
