@@ -16,10 +16,10 @@ import sys
 import threading
 import unittest
 
-from support import Files, Proxy, wait_until
-from servers import MESSAGE, Listener, MailServer, echo, half_close, reset, says, secured
+from support import Files, Proxy, wait_until  # this makes the folder of the next two known
 from program import Program, Server
-from sockets import is_readable, read_all, read_exactly
+from sockets import read_all, read_exactly
+from servers import MESSAGE, Listener, MailServer, echo, half_close, reset, says, secured
 
 MAIL_PROXY, SMTPD, HTTPS_SERVER, POLLER = "", "", "", "poll"
 FILES = None
@@ -513,6 +513,13 @@ class Flow(unittest.TestCase):
 
 
 class Others(unittest.TestCase):
+    def test_the_smtpd_of_this_tree(self):
+        with Server(SMTPD, "-n", "-c", "DebuggingServer", "127.0.0.1:0", stream="err") as there:
+            with proxy(("smtp", "starttls", "plain", there.port), ("smtp", "plain", "plain", there.port)) as program:
+                smtp_session(self, program.ports[0], "starttls")
+                smtp_session(self, program.ports[1], "plain")
+            self.assertEqual(there.out.bytes().count(b"STLS"), 2)
+
     def test_the_https_server_of_this_tree(self):
         with Server(HTTPS_SERVER, "--cert", FILES / "server.pem", "--key", FILES / "server.key", "--root",
                     FILES.folder.name, says=r"https://127.0.0.1:(\d+)/") as there:
