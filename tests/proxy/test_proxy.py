@@ -514,10 +514,11 @@ class Flow(unittest.TestCase):
 
 class Others(unittest.TestCase):
     def test_the_smtpd_of_this_tree(self):
-        with Server(SMTPD, "-n", "-c", "DebuggingServer", "127.0.0.1:0", stream="err") as there:
+        with Server(SMTPD, "-n", "-s", "100000", "-c", "DebuggingServer", "127.0.0.1:0", stream="err") as there:
             with proxy(("smtp", "starttls", "plain", there.port), ("smtp", "plain", "plain", there.port)) as program:
                 smtp_session(self, program.ports[0], "starttls")
                 smtp_session(self, program.ports[1], "plain")
+            there.stop()  # what it prints waits in a buffer
             self.assertEqual(there.out.bytes().count(b"STLS"), 2)
 
     def test_the_https_server_of_this_tree(self):
