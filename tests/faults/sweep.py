@@ -137,6 +137,8 @@ def main():
     kept = results.Results(options.results or options.folder / "results.jsonl", options.folder, options.show)
     if options.show:
         return table.show(kept, options.folder)
+    for name in options.servers:
+        scripts.command(name, place.folder, place.site)  # a server behind is started here, and not in each process
     counts = kept.counts(settings, usual_counts)
     began = time.monotonic()
     finished = True
