@@ -11,6 +11,7 @@
 #include <csignal>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -427,6 +428,22 @@ TEST_CASE("interrupt_on_sigint: watch_interrupt(-1) is allowed on a map that wat
     map.mechanism();
     CHECK_NOTHROW(map.watch_interrupt(-1));
     CHECK_FALSE(map.watches_interrupt());
+}
+
+TEST_CASE("interrupt_on_sigint: the end of the guard needs no poller, and none of this process") {
+    channel_map map;
+    {
+        const asyncore::interrupt_on_sigint guard(&map);
+        CHECK(map.watches_interrupt());
+        map.use("poll");
+    }
+    CHECK_FALSE(map.watches_interrupt());
+    std::optional<asyncore::interrupt_on_sigint> guard(&map);
+    CHECK(support::in_child([&] {
+        guard.reset();
+        return !map.watches_interrupt();
+    }));
+    CHECK(map.watches_interrupt());
 }
 
 TEST_CASE("interrupt_on_sigint: where the map has no poller, SIGINT is left alone") {
