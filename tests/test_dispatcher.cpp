@@ -508,6 +508,27 @@ TEST_CASE("dispatcher: handle_error() works though repr() throws") {
     CHECK_THROWS_AS(fail(), asyncore::ExitNow);
 }
 
+TEST_CASE("compact_traceback: what another language has raised describes itself") {
+    struct raised : std::runtime_error, asyncore::foreign_exception {
+        raised() : std::runtime_error("in C++") {}
+        asyncore::traceback compact_traceback() const override {
+            return {{}, "ValueError", "in Python", "[a line]"};
+        }
+    };
+    channel_map map;
+    lines said;
+    map.log = [&](std::string_view line, std::string_view) { said.emplace_back(line); };
+    dispatcher d(&map);
+    d.ignore_log_types = {"warning"};
+    try {
+        throw raised();
+    } catch (...) {
+        d.handle_error();
+    }
+    REQUIRE(said.size() == 1);
+    CHECK(said[0].ends_with("(ValueError:in Python [a line])"));
+}
+
 TEST_CASE("async_chat: init() with a new socket empties the buffers") {
     struct silent : async_chat {
         using async_chat::async_chat;
