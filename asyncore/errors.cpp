@@ -42,8 +42,7 @@ traceback compact_traceback() {
     } catch (const std::exception& error) {
         return {{}, type_name(typeid(error)), error.what(), ""};
     } catch (...) {
-        const auto* type = abi::__cxa_current_exception_type();
-        return {{}, type ? type_name(*type) : "unknown", "", ""};
+        return {{}, type_name(*abi::__cxa_current_exception_type()), "", ""};
     }
 }
 

@@ -25,8 +25,9 @@ std::string path_repr(std::string_view path) {
 }
 
 std::string text_of(int family, const void* bytes) {
-    char text[INET6_ADDRSTRLEN];
-    return ::inet_ntop(family, bytes, text, sizeof text) ? text : "";
+    char text[INET6_ADDRSTRLEN] = "";
+    ::inet_ntop(family, bytes, text, sizeof text);
+    return text;
 }
 
 address::kernel_form unix_form(std::string_view path) {

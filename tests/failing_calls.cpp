@@ -16,6 +16,7 @@ namespace {
 
 int accept_error = 0;
 int epoll_fd = -1, epoll_error = 0;
+int epoll_create_error = 0;
 
 struct {
     int error = 0, times = 0, failed = 0;
@@ -72,6 +73,12 @@ extern "C" int epoll_ctl(int set, int operation, int fd, epoll_event* event) noe
     return -1;
 }
 
+extern "C" int epoll_create1(int flags) noexcept {
+    if (epoll_create_error == 0) return static_cast<int>(::syscall(SYS_epoll_create1, flags));
+    errno = epoll_create_error;
+    return -1;
+}
+
 namespace support {
 
 failing_accept::failing_accept(int error) noexcept { accept_error = error; }
@@ -82,6 +89,9 @@ failing_epoll_ctl::failing_epoll_ctl(int fd, int error) noexcept {
     epoll_error = error;
 }
 failing_epoll_ctl::~failing_epoll_ctl() { epoll_error = 0; }
+
+failing_epoll_create::failing_epoll_create(int error) noexcept { epoll_create_error = error; }
+failing_epoll_create::~failing_epoll_create() { epoll_create_error = 0; }
 
 failing_waits::failing_waits(int error, int times) noexcept { waits = {error, times, 0}; }
 failing_waits::~failing_waits() { waits = {}; }

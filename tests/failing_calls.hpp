@@ -24,6 +24,15 @@ public:
     failing_epoll_ctl& operator=(const failing_epoll_ctl&) = delete;
 };
 
+/// While it lives, epoll_create1(2) fails with `error`.
+class failing_epoll_create {
+public:
+    explicit failing_epoll_create(int error) noexcept;
+    ~failing_epoll_create();
+    failing_epoll_create(const failing_epoll_create&) = delete;
+    failing_epoll_create& operator=(const failing_epoll_create&) = delete;
+};
+
 /// While it lives, the next `times` calls of epoll_wait(2), poll(2) and select(2) fail with `error`.
 class failing_waits {
 public:

@@ -195,6 +195,8 @@ case $what in
     exec python3 tests/soak/soak.py build-asan-clang/tests/soak --seconds "$2"
     ;;
 --coverage)
+    # What the build itself runs to try the compiler would write its counters into this folder.
+    export LLVM_PROFILE_FILE=/dev/null
     # The counters are written while a program runs, so that one that is killed has counted, too.
     CXX=clang++ configure build-coverage -Ddebug=false -Doptimization=0 -Db_lundef=false \
         -Dcpp_args='-fprofile-instr-generate -fcoverage-mapping -mllvm -runtime-counter-relocation' \

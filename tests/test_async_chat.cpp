@@ -80,6 +80,30 @@ TEST_CASE("async_chat: each channel reads up to its own ac_in_buffer_size") {
     }
 }
 
+TEST_CASE("async_chat: a number that is less than what its hook was given counts from the end") {
+    struct numbered : chat {
+        using chat::chat;
+        std::vector<std::string> pieces;
+        int found = 0;
+        void collect_incoming_data(std::string_view data) override {
+            pieces.emplace_back(data);
+            if (pieces.size() == 1) set_terminator(1);
+        }
+        void found_terminator() override { ++found; }
+    };
+    with_peer ends;
+    numbered channel(std::move(ends.ends.first));
+    channel.set_terminator(100);
+    ends.peer.send("0123456789");
+    channel.handle_read();
+    CHECK(channel.terminator == asynchat::terminator_t(-9));
+    ends.peer.send("abcde");
+    channel.handle_read();
+    // Python: data[:-9] is b'', and data[-9:] is all of it.
+    CHECK(channel.pieces == std::vector<std::string>{"0123456789", "", "abcde"});
+    CHECK(channel.found == 1);
+}
+
 TEST_CASE("async_chat: a recv() that throws EAGAIN is not an error") {
     struct failing : chat {
         using chat::chat;
@@ -610,6 +634,35 @@ TEST_CASE("broadcast: each session gets the line although one session has lost i
     for (const int i : {0, 2, 3, 4}) {
         std::array<char, 100> room;
         CHECK(peers[static_cast<std::size_t>(i)].recv(room).count == 5);
+    }
+}
+
+TEST_CASE_FIXTURE(with_peer,
+                  "async_chat: a producer that is null closes the channel, as in Python") {
+    chat channel(std::move(ends.first));
+    channel.push_with_producer(std::shared_ptr<asynchat::producer>());
+    CHECK(!channel.socket);
+}
+
+TEST_CASE("queue_limit_: a channel may be destroyed while it sends, and while it is told") {
+    struct dying : chat {
+        using chat::chat;
+        std::unique_ptr<dying>* owner = nullptr;
+        bool while_it_sends = false;
+        std::size_t send(std::string_view) override {
+            if (while_it_sends) owner->reset();
+            return 0;
+        }
+        void log_info(std::string_view, std::string_view) override { owner->reset(); }
+    };
+    for (const bool while_it_sends : {false, true}) {
+        CAPTURE(while_it_sends);
+        auto owner = std::make_unique<dying>(socket_t::pair().first);
+        owner->owner = &owner;
+        owner->while_it_sends = while_it_sends;
+        owner->queue_limit_ = 1;
+        owner->push("xx");
+        CHECK(!owner);
     }
 }
 

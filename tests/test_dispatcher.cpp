@@ -212,6 +212,24 @@ TEST_CASE("dispatcher: descriptor reuse: a new socket under the number of the ol
     }
 }
 
+TEST_CASE("dispatcher: set_socket() with another map leaves both maps, and no other entry") {
+    channel_map home, second, third;
+    dispatcher d(socket_t::pair().first, &home), stranger(&third);
+    const int old = d._fileno;
+    second.set(old, d);
+    third.set(old, stranger);
+    auto [a, b] = socket_t::pair();
+    const int first_fd = a.fileno(), second_fd = b.fileno();
+    d.set_socket(std::move(a), &second);
+    CHECK(home.empty());
+    CHECK(second.keys() == std::vector{first_fd});
+    third.set(first_fd, stranger);
+    d.set_socket(std::move(b), &third);
+    CHECK(third.get(old) == &stranger);
+    CHECK(third.get(first_fd) == &stranger);
+    CHECK(third.get(second_fd) == &d);
+}
+
 TEST_CASE("dispatcher: add_channel() under -1 or in another map changes no other entry") {
     channel_map map, other;
     dispatcher nothing(&map), d(&map);
@@ -255,6 +273,10 @@ TEST_CASE("dispatcher: repr() tells the state") {
     CHECK(d.repr().starts_with("<asyncore::dispatcher 127.0.0.1:80 at 0x"));
     d.connected = true;
     CHECK(d.repr().starts_with("<asyncore::dispatcher connected 127.0.0.1:80 at 0x"));
+    d.connected = false;
+    d.accepting = true;
+    d.addr = address("");  // of a Unix socket without a name
+    CHECK(d.repr().starts_with("<asyncore::dispatcher '' at 0x"));
 }
 
 TEST_CASE("dispatcher: accept() is empty without a connection and throws without listen()") {
@@ -268,6 +290,37 @@ TEST_CASE("dispatcher: accept() is empty without a connection and throws without
     d.listen(5);
     CHECK(!d.accept());
     CHECK_NOTHROW(d.handle_accept());
+}
+
+TEST_CASE("dispatcher: listen() takes any number") {
+    for (const bool exact : {false, true})
+        for (const int number : {-1, 0, 1, 127, 128, 1000}) {
+            CAPTURE(number);
+            channel_map map;
+            map.exact = exact;
+            dispatcher d(&map);
+            d.create_socket();
+            d.bind({support::HOST, 0});
+            d.listen(number);
+            CHECK(d.accepting);
+            CHECK(d.backlog_ == number);
+            CHECK(d.socket.getsockopt(SOL_SOCKET, SO_ACCEPTCONN) != 0);
+        }
+}
+
+TEST_CASE("dispatcher: handle_error() closes a listener whose socket does not listen") {
+    channel_map map;
+    map.exact = false;
+    map.log = nullptr;
+    dispatcher d(socket_t::pair().first, &map);
+    d.accepting = true;
+    try {
+        throw std::runtime_error("spam");
+    } catch (...) {
+        d.handle_error();
+    }
+    CHECK(map.empty());
+    CHECK(!d.socket);
 }
 
 TEST_CASE("dispatcher: the default handle_accepted() warns and closes the connection") {
@@ -453,6 +506,27 @@ TEST_CASE("dispatcher: handle_error() works though repr() throws") {
                                number.str() + "> (std::runtime_error:spam )\n");
     d.exits = true;
     CHECK_THROWS_AS(fail(), asyncore::ExitNow);
+}
+
+TEST_CASE("compact_traceback: what another language has raised describes itself") {
+    struct raised : std::runtime_error, asyncore::foreign_exception {
+        raised() : std::runtime_error("in C++") {}
+        asyncore::traceback compact_traceback() const override {
+            return {{}, "ValueError", "in Python", "[a line]"};
+        }
+    };
+    channel_map map;
+    lines said;
+    map.log = [&](std::string_view line, std::string_view) { said.emplace_back(line); };
+    dispatcher d(&map);
+    d.ignore_log_types = {"warning"};
+    try {
+        throw raised();
+    } catch (...) {
+        d.handle_error();
+    }
+    REQUIRE(said.size() == 1);
+    CHECK(said[0].ends_with("(ValueError:in Python [a line])"));
 }
 
 TEST_CASE("async_chat: init() with a new socket empties the buffers") {

@@ -2,6 +2,7 @@
 #include <asynchat/fifo.hpp>
 
 #include <deque>
+#include <memory>
 #include <random>
 #include <stdexcept>
 #include <string>
@@ -69,4 +70,14 @@ TEST_CASE("fifo: a queue that is moved takes its entries along") {
     CHECK(other.size() == 1);
     queue = asynchat::fifo();
     CHECK(queue.empty());
+}
+
+TEST_CASE("fifo: bytes() counts bytes, and not what producers will make") {
+    asynchat::fifo queue;
+    CHECK(queue.bytes() == 0);
+    queue.append(byte_buffer("spam"));
+    queue.append(std::make_shared<asynchat::simple_producer>("eggs"));
+    queue.append(asynchat::none);
+    queue.append(byte_buffer("!"));
+    CHECK(queue.bytes() == 5);
 }

@@ -111,3 +111,22 @@ TEST_CASE("fork: a descriptor that the child has closed is reported there") {
         });
     }));
 }
+
+TEST_CASE("fork: a child that gets no pipe (EMFILE) keeps the one of its parent for SIGINT") {
+    CHECK(in_child([] {
+        channel_map map;
+        const asyncore::interrupt_on_sigint interruptible(&map);
+        auto [a, b] = socket_t::pair();
+        const noting channel(std::move(a), &map);
+        const rlimit none{0, 0};
+        if (::setrlimit(RLIMIT_NOFILE, &none) != 0) return false;
+        if (!in_child([] { return ::raise(SIGINT) == 0; })) return false;
+        map.use("select");  // which needs no descriptor of its own
+        try {
+            asyncore::loop(0.0, false, &map, 1);
+            return false;
+        } catch (const asyncore::KeyboardInterrupt&) {
+            return true;
+        }
+    }));
+}

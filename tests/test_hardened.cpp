@@ -380,6 +380,39 @@ TEST_CASE("hardened: what another language raises in a wait is no failure of the
     }
 }
 
+TEST_CASE("hardened: rest() and stop_reading() of a descriptor without an entry change nothing") {
+    channel_map map;
+    map.rest(5);
+    map.stop_reading(5);
+    CHECK(map.deadline() == channel_map::never);
+}
+
+TEST_CASE("hardened: a descriptor that is refused (EBADF) though it is open is watched soon") {
+    in_a_map(false, [](channel_map& map, bool use_poll) {
+        map.log = nullptr;
+        auto [ours, theirs] = socket_t::pair();
+        counting c(std::move(ours), &map);
+        {
+            const support::failing_epoll_ctl failing(c._fileno, EBADF);
+            turns(map, use_poll, 1);
+        }
+        theirs.send("x");
+        asyncore::loop(30.0, use_poll, &map, 1);
+        CHECK(c.got == "x");
+        CHECK(c.closes == 0);
+    });
+}
+
+TEST_CASE("hardened: a connection that failed before it was accepted is no error in either map") {
+    for (const bool exact : {false, true})
+        in_a_map(exact, [&](channel_map& map, bool) {
+            listener l(&map);
+            const support::failing_accept failing(ECONNABORTED);
+            CHECK(!l.accept());
+            CHECK(l.accepting);
+        });
+}
+
 TEST_CASE("hardened: the map's deadline is honoured within one turn") {
     in_a_map(false, [](channel_map& map, bool use_poll) {
         auto [ours, theirs] = socket_t::pair();
@@ -396,6 +429,14 @@ TEST_CASE("hardened: the map's deadline is honoured within one turn") {
 TEST_CASE("hardened: ASYNCORE_EXACT in the environment makes maps exact") {
     const char* const value = std::getenv("ASYNCORE_EXACT");
     CHECK(channel_map().exact == (value && value != std::string("0")));
+    CHECK(support::in_child([] {
+        ::setenv("ASYNCORE_EXACT", "0", 1);
+        if (channel_map().exact) return false;
+        ::setenv("ASYNCORE_EXACT", "1", 1);
+        if (!channel_map().exact) return false;
+        ::unsetenv("ASYNCORE_EXACT");
+        return !channel_map().exact;
+    }));
 }
 
 TEST_CASE("hardened: a queue that its peer does not read is limited") {

@@ -11,6 +11,7 @@
 #include <csignal>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -429,6 +430,22 @@ TEST_CASE("interrupt_on_sigint: watch_interrupt(-1) is allowed on a map that wat
     CHECK_FALSE(map.watches_interrupt());
 }
 
+TEST_CASE("interrupt_on_sigint: the end of the guard needs no poller, and none of this process") {
+    channel_map map;
+    {
+        const asyncore::interrupt_on_sigint guard(&map);
+        CHECK(map.watches_interrupt());
+        map.use("poll");
+    }
+    CHECK_FALSE(map.watches_interrupt());
+    std::optional<asyncore::interrupt_on_sigint> guard(&map);
+    CHECK(support::in_child([&] {
+        guard.reset();
+        return !map.watches_interrupt();
+    }));
+    CHECK(map.watches_interrupt());
+}
+
 TEST_CASE("interrupt_on_sigint: where the map has no poller, SIGINT is left alone") {
     struct sigaction before {
     }, after{};
@@ -447,6 +464,64 @@ TEST_CASE("loop: poll3() is poll2()") {
     b.send("x");
     asyncore::poll3(0.0, &map);
     CHECK(d.log == lines{"read"});
+}
+
+TEST_CASE("loop: a channel may serve all events of a turn itself (readwrite_)") {
+    using asyncore::platform::events;
+    struct serving : noting {
+        using noting::noting;
+        bool is_reader = true;
+        std::vector<events> served;
+        bool readwrite_(events what) override {
+            served.push_back(what);
+            if (is_reader && any(what & events::read)) handle_read();
+            return true;
+        }
+    };
+    const auto served = [](bool is_reader) {
+        channel_map map;
+        map.exact = false;
+        auto [a, b] = socket_t::pair();
+        serving d(std::move(a), &map);
+        d.is_reader = is_reader;
+        b.send("x");
+        b.close();
+        asyncore::loop(0.0, true, &map, 1);
+        return d.served;
+    };
+    // A hang-up ends a channel when it has read what came before.
+    CHECK((served(true) == std::vector{events::read}));
+    CHECK((served(false) == std::vector{events::read, events::hangup}));
+    channel_map map;
+    serving d(socket_t::pair().first, &map);
+    asyncore::readwrite(d, events::read | events::write);
+    CHECK((d.served == std::vector{events::read | events::write}));
+}
+
+TEST_CASE("loop: an event without an entry, and a wake-up without a SIGINT, are dropped") {
+    constexpr int wake_up = 1 << 20, unknown = wake_up + 1;
+    struct inventing_poller : asyncore::platform::poller {
+        void watch(int, asyncore::platform::events) override {}
+        std::string_view name() const noexcept override { return "inventing"; }
+        bool wait_once(asyncore::platform::timeout,
+                       std::vector<asyncore::platform::ready>& found) override {
+            found = {{wake_up, asyncore::platform::events::read},
+                     {unknown, asyncore::platform::events::read}};
+            return true;
+        }
+    };
+    struct inventing_map : channel_map {
+        std::unique_ptr<asyncore::platform::poller> new_poller_(std::string_view) override {
+            return std::make_unique<inventing_poller>();
+        }
+    };
+    for (const bool use_poll : both_deliveries) {
+        inventing_map map;
+        noting d(socket_t::pair().first, &map);
+        map.watch_interrupt(wake_up);
+        CHECK_NOTHROW(asyncore::loop(std::nullopt, use_poll, &map, 1));
+        CHECK(d.log.empty());
+    }
 }
 
 TEST_CASE("interrupt_on_sigint: SIGINT ends a wait of every mechanism until the guard ends") {

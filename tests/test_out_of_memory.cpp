@@ -11,6 +11,7 @@
 #include <new>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 
 #include <sys/socket.h>
@@ -22,6 +23,7 @@ using asyncore::dispatcher;
 using asyncore::socket_t;
 using support::both_deliveries;
 using support::next_descriptor;
+using support::noting;
 
 namespace {
 
@@ -131,6 +133,65 @@ TEST_CASE("out of memory: std::bad_alloc anywhere costs at most one connection a
                 REQUIRE(next_descriptor() == before);
             }
         }
+}
+
+TEST_CASE(
+    "out of memory: a turn that finds none for what is ready ends, and a later one serves it") {
+    // The stand-in for kevent(2) asks for memory itself, and the kernel does not.
+    if (channel_map().mechanism() == "kqueue") return;
+    for (const bool exact : {false, true}) {
+        CAPTURE(exact);
+        bool refused = true;
+        int ends = 0, throws = 0;
+        for (std::size_t first = 0; refused; ++first) {
+            CAPTURE(first);
+            bool served = false;
+            // A new thread has no memory that an earlier turn has left.
+            std::thread([&] {
+                channel_map map;
+                map.exact = exact;
+                map.log = [&](std::string_view line, std::string_view) {
+                    ends += line.starts_with("the turn found no memory");
+                };
+                auto [ours, theirs] = socket_t::pair();
+                noting channel(std::move(ours), &map);
+                theirs.send("x");
+                support::scarce_memory memory(first, 1);
+                memory.on();
+                try {
+                    asyncore::loop(0.0, true, &map, 1);
+                } catch (const std::bad_alloc&) {
+                    ++throws;
+                }
+                memory.off();
+                refused = memory.refused() > 0;
+                asyncore::loop(0.2, true, &map, 2);
+                served = std::count(channel.log.begin(), channel.log.end(), "read") == 1;
+            }).join();
+            CHECK(served);
+        }
+        CHECK((ends > 0) == !exact);
+        CHECK(throws > 0);
+    }
+}
+
+TEST_CASE("out of memory: handle_error() that finds none for its line says so, and closes") {
+    channel_map map;
+    bool is_logged = false;
+    map.log = [&](std::string_view line, std::string_view) {
+        is_logged |= line == "out of memory";
+    };
+    dispatcher d(socket_t::pair().first, &map);
+    support::scarce_memory none(0, std::size_t{1} << 30);
+    try {
+        throw 1;
+    } catch (...) {
+        none.on();
+        d.handle_error();
+        none.off();
+    }
+    CHECK(is_logged);
+    CHECK(map.empty());
 }
 
 TEST_CASE("out of memory: a constructor that throws leaves nothing in the map") {

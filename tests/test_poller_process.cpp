@@ -1,11 +1,14 @@
 // platform/poller.hpp: a poller and its process: descriptors, limits, forks, the environment.
 #include "pollers.hpp"
+#include "sockets.hpp"
 
+#include <asyncore/platform/interrupt.hpp>
 #include <asyncore/platform/poller.hpp>
 #include <asyncore/platform/socket.hpp>
 #include <asyncore/platform/unique_fd.hpp>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
 #include <optional>
 #include <stdexcept>
@@ -33,12 +36,13 @@ std::vector<int> open_descriptors() {
     return numbers;
 }
 
-/// Sets ASYNCORE_POLLER in the environment, while it lives.
+/// Sets ASYNCORE_POLLER in the environment, or takes it out for null, while it lives.
 class environment {
 public:
     explicit environment(const char* name) {
         if (const char* now = std::getenv(variable)) before_ = now;
-        ::setenv(variable, name, 1);
+        if (name) ::setenv(variable, name, 1);
+        else ::unsetenv(variable);
     }
     ~environment() {
         if (before_) ::setenv(variable, before_->c_str(), 1);
@@ -67,7 +71,8 @@ TEST_CASE("poller: its own descriptor is close-on-exec and is closed with it") {
     CHECK(open_descriptors() == before);
 }
 
-TEST_CASE("poller: a wait that the system refuses throws") {
+TEST_CASE("poller: a watch() or a wait that the system refuses throws") {
+    const pipe_ends ends;
     const auto before = open_descriptors();
     polling here;
     if (!here.kernel_keeps_the_set()) return;
@@ -80,6 +85,7 @@ TEST_CASE("poller: a wait that the system refuses throws") {
             break;
         }
     REQUIRE(::close(own) == 0);
+    CHECK_THROWS_AS(here.watch(ends.read, reads), std::system_error);
     CHECK_THROWS_AS(here.wait(), std::system_error);
     const platform::unique_fd file(
         ::open("/dev/null", O_RDONLY));  // which the poller does not close
@@ -109,6 +115,14 @@ TEST_CASE("poller: with no descriptors left (EMFILE) making a poller or waiting 
         // poll(2) refuses more entries than there may be descriptors.
         return throws([] { polling(); }) == needs_one &&
                (throws([&] { here.wait(); }) == counts || perhaps);
+    }));
+}
+
+TEST_CASE("interrupt: with no descriptors left (EMFILE) SIGINT cannot be caught") {
+    CHECK(in_child([] {
+        const rlimit no_descriptor{0, 0};
+        if (::setrlimit(RLIMIT_NOFILE, &no_descriptor) < 0) return false;
+        return error_of(catch_sigint) == EMFILE;
     }));
 }
 
@@ -164,8 +178,8 @@ TEST_CASE("make_poller: without a name it takes ASYNCORE_POLLER or else the best
         CHECK(make_poller()->name() == name);
         CHECK(make_poller("poll")->name() == "poll");
     }
-    {
-        const environment empty("");
+    for (const char* const nothing : {"", static_cast<const char*>(nullptr)}) {
+        const environment here(nothing);
         CHECK(make_poller()->name() == poller_names().front());
     }
     const environment wrong("magic");

@@ -1,10 +1,12 @@
 // platform/poller.hpp: readiness is level-triggered, and one wait reports all of it.
+#include "failing_calls.hpp"
 #include "pollers.hpp"
 
 #include <asyncore/platform/ask_poll.hpp>
 #include <asyncore/platform/poller.hpp>
 #include <asyncore/platform/socket.hpp>
 
+#include <cerrno>
 #include <chrono>
 #include <optional>
 #include <string>
@@ -134,4 +136,13 @@ TEST_CASE("ask_poll: a doubtful readiness is asked of poll(2)") {
     CHECK(found[2].what == priority);
     CHECK(found[3].fd == closed);
     CHECK(found[3].what == events::invalid);
+}
+
+TEST_CASE("ask_poll: what poll(2) does not answer stays as it is") {
+    auto [a, b] = socket_t::pair();
+    std::vector<ready> found{{a.fileno(), reads}};
+    const failing_waits failing(ENOMEM, 1);
+    ask_poll(found, reads);
+    REQUIRE(found.size() == 1);
+    CHECK(found[0].what == reads);
 }

@@ -1,9 +1,11 @@
 // platform/poller.hpp: how long a wait lasts.
+#include "failing_calls.hpp"
 #include "pollers.hpp"
 
 #include <asyncore/platform/poller.hpp>
 #include <asyncore/platform/socket.hpp>
 
+#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <optional>
@@ -76,4 +78,14 @@ TEST_CASE_FIXTURE(polling, "poller: EINTR does not end a wait without a time-out
     });
     CHECK(wait(std::nullopt) == answer{{ends.read.get(), reads}});
     CHECK(count_of_alarms >= 5);
+}
+
+TEST_CASE_FIXTURE(polling, "poller: EINTR again and again, and at once, does not end a wait") {
+    if (is("kqueue")) return;  // its stand-in waits by a call that no test has fail
+    auto [a, b] = socket_t::pair();
+    watch(a, reads);
+    b.send("x");
+    const failing_waits failing(EINTR, 25);
+    CHECK(wait(std::nullopt) == answer{{a.fileno(), reads}});
+    CHECK(failing.failed() == 25);
 }

@@ -2,11 +2,13 @@
 // duplicated or reused.
 #include "failing_calls.hpp"
 #include "pollers.hpp"
+#include "sockets.hpp"
 
 #include <asyncore/platform/poller.hpp>
 #include <asyncore/platform/socket.hpp>
 #include <asyncore/platform/unique_fd.hpp>
 
+#include <cerrno>
 #include <chrono>
 #include <limits>
 #include <optional>
@@ -308,13 +310,54 @@ TEST_CASE_FIXTURE(
     a.close();
     watch(number, none);
     peer_a.send("x");
-    {
-        const failing_epoll_ctl failing(b.fileno(), ENOMEM);
+    const auto is_served = [this, &b = b, &peer_b = peer_b] {
         CHECK(wait().empty());
         peer_b.send("x");
         CHECK(wait() == answer{{b.fileno(), reads}});
+        CHECK(received(b) == "x");
+    };
+    for (const int why : {ENOMEM, EBADF}) {
+        CAPTURE(why);
+        const failing_epoll_ctl failing(b.fileno(), why);
+        is_served();
     }
-    CHECK(wait() == answer{{b.fileno(), reads}});
+    {
+        const failing_epoll_create failing(EMFILE);
+        is_served();
+    }
+    is_served();
     watch(b, none);
     CHECK(wait().empty());
+}
+
+TEST_CASE_FIXTURE(polling, "poller: two closed descriptors, of which one has a duplicate, do not "
+                           "stop a wait") {
+    auto [a, peer_a] = socket_t::pair();
+    auto [b, peer_b] = socket_t::pair();
+    auto [c, peer_c] = socket_t::pair();
+    for (const auto* each : {&a, &b, &c}) watch(*each, reads);
+    const unique_fd duplicate(::dup(a.fileno()));
+    const int of_a = a.fileno(), of_b = b.fileno();
+    a.close();
+    b.close();
+    watch(of_a, none);
+    peer_a.send("x");
+    const auto quiet = kernel_keeps_the_set() ? answer{} : answer{{of_b, events::invalid}};
+    CHECK(wait() == quiet);
+    watch(of_b, none);
+    peer_c.send("x");
+    CHECK(wait() == answer{{c.fileno(), reads}});
+}
+
+TEST_CASE_FIXTURE(polling, "poller: a descriptor for which kqueue has no filters is always ready") {
+    if (!is("kqueue")) return;
+    auto [a, b] = socket_t::pair();
+    for (const int why : {EINVAL, ENODEV, EOPNOTSUPP}) {
+        CAPTURE(why);
+        const failing_epoll_ctl failing(a.fileno(), why);  // the stand-in for kqueue uses epoll
+        watch(a, all);
+        CHECK(wait() == answer{{a.fileno(), reads | writes}});
+        watch(a, none);
+        CHECK(wait().empty());
+    }
 }

@@ -17,6 +17,8 @@
 #include <doctest/doctest.h>
 
 using asyncore::platform::address;
+using asyncore::platform::is_nonblocking;
+using asyncore::platform::uninterrupted;
 using namespace std::chrono_literals;
 using socket_t = asyncore::platform::socket;
 using support::error_of;
@@ -213,4 +215,20 @@ TEST_CASE("socket: EINTR ends neither recv() nor send() nor accept()") {
         CHECK(error == 0);
     }
     CHECK(alarms_to_go <= 0);
+}
+
+TEST_CASE("uninterrupted: EINTR for ever is EAGAIN if the descriptor does not block") {
+    auto [a, b] = socket_t::pair();
+    int calls = 0;
+    const auto interrupted_ten_times = [&]() -> ssize_t {
+        if (++calls > 10) return 5;
+        errno = EINTR;
+        return -1;
+    };
+    CHECK(uninterrupted(a.fileno(), interrupted_ten_times).error == EAGAIN);
+    CHECK(calls == 3);
+    a.setblocking(true);
+    CHECK(uninterrupted(a.fileno(), interrupted_ten_times).count == 5);
+    CHECK(calls == 11);
+    CHECK(!is_nonblocking(-1));
 }

@@ -1,6 +1,8 @@
 // asynchat/terminator.hpp: what a channel collects up to: a delimiter, a number of bytes, or none.
 #include <asynchat/terminator.hpp>
 
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include <doctest/doctest.h>
@@ -49,4 +51,20 @@ TEST_CASE("terminator: a literal is all its bytes, and a variable is text") {
     CHECK(terminator_t(without_end).delimiter() == "\r\n");
     char text[8] = "\r\n";
     CHECK(terminator_t(text).delimiter() == "\r\n");
+}
+
+TEST_CASE("terminator: a long delimiter that repeats itself is found wherever it begins") {
+    for (const std::string_view delimiter :
+         {"aaaaaaaaaa", "abababababab", "aabaaabaaac", "abcabcabcabd"})
+        for (std::size_t cut = 0; cut <= delimiter.size(); ++cut)
+            for (const auto* const before : {"", "a", "ab", "aab", "abcabc"}) {
+                CAPTURE(delimiter);
+                CAPTURE(cut);
+                const auto text =
+                    std::string(before).append(delimiter, 0, cut).append(delimiter) + "x";
+                terminator_t wanted(delimiter);
+                const auto [index, whole] = wanted.find_in(text, 0);
+                CHECK(whole);
+                CHECK(index == text.find(delimiter));
+            }
 }

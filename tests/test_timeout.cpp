@@ -92,3 +92,9 @@ TEST_CASE("timeout: after() says how much of it is left") {
     CHECK(limit.after(1h).zero());
     CHECK(timeout(0.0).zero());
 }
+
+TEST_CASE("timeout: within() says whether it is no longer than another time") {
+    CHECK(timeout(1s).within(1s));
+    CHECK(!timeout(1s).within(999ms));
+    CHECK(!timeout(std::nullopt).within(24h));
+}

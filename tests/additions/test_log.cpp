@@ -104,6 +104,21 @@ TEST_CASE("file_logger: a full file is renamed, and so many old files are kept")
     }
 }
 
+TEST_CASE("file_logger: where the new file cannot be opened, the lines go into the old one") {
+    const support::TempDir folder;
+    std::filesystem::create_directory(folder / "sub");
+    file_logger::options how;
+    how.max_bytes = 70;  // two lines
+    file_logger logger(folder / "sub/log", how);
+    logger("1", "info");
+    std::filesystem::create_hard_link(folder / "sub/log", folder / "same");
+    std::filesystem::remove_all(folder / "sub");
+    for (const char* const each : {"2", "3", "4"}) logger(each, "info");
+    const auto all = lines_of(folder / "same");
+    REQUIRE(all.size() == 4);
+    CHECK(without_time(all[3]) == "info: 4");
+}
+
 TEST_CASE("file_logger: several threads write whole lines, through several files") {
     const support::TempDir folder;
     file_logger::options how;

@@ -6,11 +6,15 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <csignal>
 #include <memory>
+#include <stdexcept>
+#include <system_error>
 #include <vector>
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -280,4 +284,40 @@ TEST_CASE("process: a status that other code took is 255") {
     REQUIRE(::waitpid(child.pid(), nullptr, 0) == child.pid());
     run(map);
     CHECK(child.ends == std::vector{255});
+}
+
+TEST_CASE("process: a redirection that cannot be made is an exception, and leaves nothing behind") {
+    channel_map map;
+    const auto made = [&](int input, int output) {
+        auto how = on(map);
+        how.input = input;
+        how.output = output;
+        const noting_process child({"true"}, how);
+    };
+    CHECK_THROWS_AS(made(process::inherited, process::STDOUT), std::invalid_argument);
+    CHECK_THROWS_AS(made(1 << 20, process::inherited), std::system_error);
+    CHECK(map.empty());
+    CHECK(support::in_child([&] {
+        const auto free = support::next_descriptor();
+        const rlimit few{static_cast<rlim_t>(free + 2), static_cast<rlim_t>(free + 2)};
+        ::setrlimit(RLIMIT_NOFILE, &few);  // too few for a pipe and a copy of it
+        try {
+            made(process::PIPE, process::inherited);
+            return false;
+        } catch (const std::system_error& why) {
+            return why.code().value() == EMFILE;
+        }
+    }));
+}
+
+TEST_CASE("process: a signal that does not exist cannot be sent") {
+    channel_map map;
+    auto how = on(map);
+    how.input = process::PIPE;
+    noting_process child({"cat"}, how);
+    CHECK_THROWS_AS(child.send_signal(1000), std::system_error);
+    child.input.close();
+    run(map);
+    CHECK(child.ends == std::vector<int>{0});
+    CHECK_NOTHROW(child.send_signal(1000));  // it is gone
 }

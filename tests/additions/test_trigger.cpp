@@ -8,9 +8,12 @@
 #include <csignal>
 #include <memory>
 #include <stdexcept>
+#include <string_view>
+#include <system_error>
 #include <thread>
 #include <vector>
 
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -291,4 +294,33 @@ TEST_CASE("trigger: parent and child have a trigger of their own after a fork") 
         turn(map);
         CHECK(bell.log.size() == 2);
     }
+}
+
+TEST_CASE("trigger: a child without descriptors (EMFILE) says so, and tries again") {
+    channel_map map;
+    noting_trigger bell(&map);
+    turn(map);
+    CHECK(support::in_child([&] {
+        int said = 0;
+        map.log = [&](std::string_view line, std::string_view) {
+            said += line.starts_with("after a fork: ");
+        };
+        map.use("poll");  // which needs no descriptor of its own
+        rlimit limit{};
+        ::getrlimit(RLIMIT_NOFILE, &limit);
+        const rlimit none{0, limit.rlim_max};
+        ::setrlimit(RLIMIT_NOFILE, &none);
+        bell.log.clear();
+        try {
+            turn(map);
+            turn(map);
+        } catch (const std::system_error&) {
+            // poll(2) refuses more entries than there may be descriptors.
+        }
+        if (said == 0 || !bell.log.empty()) return false;
+        ::setrlimit(RLIMIT_NOFILE, &limit);
+        bell.pull();
+        asyncore::loop(30.0, false, &map, 1);
+        return bell.log == lines{"pull"};
+    }));
 }

@@ -106,7 +106,7 @@ def run_tests(build):
 
 def export(build):
     objects = programs(build) + [build / "tests/replay"]
-    objects += [build / "tests/faults" / name for name in ("line_echo", "http_server", "smtpd")]
+    objects += [build / "tests/faults" / name for name in ("line_echo", "http_server", "ftp_server", "smtpd")]
     names = [str(objects[0])] + [word for path in objects[1:] for word in ("-object", str(path))]
     command = [tool("llvm-cov"), "export", "-format=text", "-instr-profile", str(build / "profiles/merged.profdata")]
     text = subprocess.run(command + names, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True).stdout
