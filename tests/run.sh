@@ -109,7 +109,6 @@ END
     )
     [ -n "$python" ] || echo "the modules for Python are left out: they need CPython 3.11, 3.12 or 3.13, with its headers"
     build "$@" -Dpython="$python"
-    [ -z "$python" ] || ninja -C "$root/$1" python-tests
 }
 
 what=${1:-all}
