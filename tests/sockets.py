@@ -27,6 +27,11 @@ def read_all(sock):
     return bytes(data)
 
 
+def reset_on_close(sock):
+    """Has close() reset the connection, as where a peer is lost."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
 def is_readable(sock):
     return bool(select.select([sock], [], [], 0)[0])
 

@@ -1,13 +1,12 @@
 """The FTP server under test, and a client that says exactly what a test tells it to say."""
 
-import os
 import pathlib
 import re
 import socket
 import sys
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[1]))
-from program import Server  # noqa: E402
+from program import LITTLE_QUARANTINE, Server  # noqa: E402
 from sockets import connect, read_all  # noqa: E402
 
 PATIENT = 65535  # seconds: a test may be slow, and the server waits
@@ -20,10 +19,8 @@ class FTPServer(Server):
     def __init__(self, program, *options, before=None):
         patience = [word for name in TIMEOUTS if name not in options for word in (name, PATIENT)]
         delay = [] if "--login-delay" in options else ["--login-delay", 0]
-        # AddressSanitizer keeps what is freed, which would look like a leak in a measurement.
-        asan = os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=4"
         super().__init__(program, "--port", 0, *patience, *delay, *options, before=before, says=r":(\d+)/ with",
-                         environment={"ASAN_OPTIONS": asan})
+                         environment=LITTLE_QUARANTINE)
 
 
 class Reply:

@@ -9,7 +9,6 @@ import resource
 import shutil
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import tempfile
@@ -17,51 +16,23 @@ import unittest
 
 from support import Client, FTPServer  # first: support knows where the next modules are
 from program import heed_sigint, open_sockets, wait_until
-from sockets import connect, is_readable, read_all
+from served_folder import ServedFolder
+from sockets import connect, is_readable, read_all, reset_on_close
 
 PROGRAM, POLLER = "ftp_server", "poll"
-RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER for no time: close() resets the connection
 IAC, IP, DM = b"\xff", b"\xf4", b"\xf2"   # Telnet
 
 
-class Case(unittest.TestCase):
-    """One server for the class, on a folder `root` that anonymous may write.  Nobody may see what is beside it."""
+class Case(ServedFolder):
+    """Anonymous may write into the folder."""
 
-    OPTIONS = ["--write"]
-
-    @classmethod
-    def setUpClass(cls):
-        cls.base = cls.entered(tempfile.TemporaryDirectory())
-        cls.root = os.path.join(cls.base, "ftp")
-        cls.write("../secret.txt", b"SECRET")
-        cls.write("../ftp-secret/secret.txt", b"SECRET")
-        cls.write("hello.txt", b"hello, world\n")
-        cls.write("sub/inner.txt", b"inner")
-        cls.make_files()
-        cls.server = cls.entered(cls.start(*cls.OPTIONS))
+    FOLDER = "ftp"
+    FILES = {"sub/inner.txt": b"inner"}
+    OPTIONS = ("--write",)
 
     @classmethod
     def start(cls, *options, before=None):
         return FTPServer(PROGRAM, "--root", cls.root, "--poller", POLLER, *options, before=before)
-
-    @classmethod
-    def entered(cls, manager):  # unittest has enterClassContext() from 3.11 on
-        cls.addClassCleanup(manager.__exit__, None, None, None)
-        return manager.__enter__()
-
-    @classmethod
-    def make_files(cls):
-        pass
-
-    @classmethod
-    def path(cls, path):
-        return os.path.join(os.fsencode(cls.root), os.fsencode(path))
-
-    @classmethod
-    def write(cls, path, data):
-        os.makedirs(os.path.dirname(cls.path(path)), exist_ok=True)
-        with open(cls.path(path), "wb") as file:
-            file.write(data)
 
     @classmethod
     def read(cls, path):
@@ -472,13 +443,13 @@ class Transfers(Case):
     def test_client_closes_the_control_connection(self):
         with self.start("--write") as server:
             idle = open_sockets(server.pid)
-            for sock_options in None, RESET_ON_CLOSE:
+            for is_reset in False, True:
                 client = self.client(server)
                 with client.data() as sock:
                     client.say("RETR sparse")
                     sock.recv(1)
-                    if sock_options:
-                        client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, sock_options)
+                    if is_reset:
+                        reset_on_close(client.sock)
                     client.close()
                     with contextlib.suppress(ConnectionResetError):
                         self.assertLess(len(read_all(sock)), 256 << 20)
@@ -486,10 +457,10 @@ class Transfers(Case):
                 wait_until(lambda: open_sockets(server.pid) == idle)
 
     def test_client_closes_the_data_connection(self):
-        for option in None, RESET_ON_CLOSE:
+        for is_reset in False, True:
             client, sock = self.transferring()
-            if option:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, option)
+            if is_reset:
+                reset_on_close(sock)
             sock.close()
             self.assertEqual(client.reply().code, 426)
             self.assertEqual(client.get("RETR hello.txt")[0], b"hello, world\n")
@@ -500,7 +471,7 @@ class Transfers(Case):
             client.say("STOR reset")
             sock.sendall(b"some")
             self.server.wait_until_served(sock)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+            reset_on_close(sock)
         self.assertEqual(client.reply().code, 426)
 
     def test_the_connection_may_come_after_the_command(self):

@@ -1,13 +1,12 @@
 """The HTTP server under test, and clients that say exactly what a test tells them to say."""
 
-import os
 import pathlib
 import re
 import socket
 import sys
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[1]))
-from program import Server  # noqa: E402
+from program import LITTLE_QUARANTINE, Server  # noqa: E402
 from sockets import is_readable, read_all  # noqa: E402
 
 PATIENT = 65535  # seconds; the longest --timeout and --linger: a test may be slow, and the server waits
@@ -17,10 +16,8 @@ class HTTPServer(Server):
     """An http_server on a free port."""
 
     def __init__(self, program, root, *options, before=None):
-        # AddressSanitizer keeps what is freed, which would look like a leak in a measurement.
-        asan = os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=4"
         super().__init__(program, "--port", "0", "--root", root, "--timeout", PATIENT, "--linger", PATIENT, *options, before=before,
-                         says=r"on http://127\.0\.0\.1:(\d+)/", environment={"ASAN_OPTIONS": asan})
+                         says=r"on http://127\.0\.0\.1:(\d+)/", environment=LITTLE_QUARANTINE)
         self.url = "http://127.0.0.1:%d/" % self.port
         self.out.find("^Try: curl .*" + re.escape(self.url))
 

@@ -9,17 +9,16 @@ import resource
 import shutil
 import signal
 import socket
-import struct
 import subprocess
 import sys
-import tempfile
 import time
 import unittest
 import urllib.parse
 
 from support import PATIENT, Answer, HTTPServer  # first: support knows where the next modules are
 from program import Program, heed_sigint, open_sockets, wait_until
-from sockets import connect, is_readable, read_all, read_exactly
+from served_folder import ServedFolder
+from sockets import connect, is_readable, read_all, read_exactly, reset_on_close
 
 PROGRAM, POLLER = "http_server", "poll"
 
@@ -29,42 +28,13 @@ LOG_LINE = re.compile(
     r'"([ !#-\[\]-~]|\\["\\]|\\x[0-9a-f]{2})*" \d{3} (-|[1-9]\d*)$')
 
 
-RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER for no time: close() resets the connection
-
-
-def start(root, *options, before=None):
-    return HTTPServer(PROGRAM, root, "--poller", POLLER, *options, before=before)
-
-
-class Case(unittest.TestCase):
-    """One server for the class, on a folder `root`.  Files beside the folder must never be served."""
+class Case(ServedFolder):
+    FOLDER = "www"
+    FILES = {"sub/page.html": b"<p>page"}
 
     @classmethod
-    def setUpClass(cls):
-        cls.base = cls.entered(tempfile.TemporaryDirectory())
-        cls.root = os.path.join(cls.base, "www")
-        cls.write("../secret.txt", b"SECRET")
-        cls.write("../www-secret/secret.txt", b"SECRET")
-        cls.write("hello.txt", b"hello, world\n")
-        cls.write("sub/page.html", b"<p>page")
-        cls.make_files()
-        cls.server = cls.entered(start(cls.root))
-
-    @classmethod
-    def entered(cls, manager):  # unittest has enterClassContext() from 3.11 on
-        cls.addClassCleanup(manager.__exit__, None, None, None)
-        return manager.__enter__()
-
-    @classmethod
-    def make_files(cls):
-        pass
-
-    @classmethod
-    def write(cls, path, data):
-        path = os.path.join(os.fsencode(cls.root), os.fsencode(path))
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path, "wb") as file:
-            file.write(data)
+    def start(cls, *options, before=None):
+        return HTTPServer(PROGRAM, cls.root, "--poller", POLLER, *options, before=before)
 
     def read_into_the_body(self, sock):
         """Reads some of the body of a file of zeros too: the log counts the bytes of the body."""
@@ -541,10 +511,10 @@ class Wire(Case):
         self.assertLess(sent, 256 * 1024 * 1024)
         with self.server.connect() as sock:
             sock.sendall(b"GET /large HTTP/1.0\r\n\r\n")
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+            reset_on_close(sock)
         with self.server.connect() as sock:
             sock.sendall(b"POST / HTTP/1.0\r\nContent-Length: 100\r\n\r\nabc")
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+            reset_on_close(sock)
         self.assertAlive()
 
     def test_large_file_in_little_memory(self):
@@ -622,7 +592,7 @@ class Wire(Case):
             self.assertRefused(Answer(read_all(sock)), 413)
 
     def test_every_line_of_the_log(self):
-        with start(self.root) as server:
+        with self.start() as server:
             server.get("/hello.txt"), server.get("/?\xff\"", "BREW"), server.ask(b"\x00\n"), server.post(b"a")
             server.ask(b"x" * 70000), server.get("/" + "x" * 5000)
             self.assertEqual(server.stop(), 0)
@@ -698,7 +668,7 @@ class Limits(Case):
     def drops_clients_after(self, seconds):
         """False: the machine was so slow that the clients may have been dropped before they said their part."""
         begun = time.monotonic()
-        with start(self.root, "--timeout", seconds) as server, server.connect() as silent, \
+        with self.start("--timeout", seconds) as server, server.connect() as silent, \
                 server.connect() as slow, server.connect() as body, server.connect() as no_body:
             slow.sendall(b"GET / HTT")
             body.sendall(b"POST / HTTP/1.0\r\nContent-Length: 100\r\n\r\nabc")
@@ -714,20 +684,20 @@ class Limits(Case):
 
     def test_reset_before_it_is_accepted(self):
         """The server lets go of a connection for which getpeername() fails: it was reset before it was accepted."""
-        with start(self.root) as server:
+        with self.start() as server:
             server.process.send_signal(signal.SIGSTOP)
             os.waitpid(server.pid, os.WUNTRACED)  # until it has stopped
             for said in b"GET /he", b"GET /hello.txt HTTP/1.0\r\n\r\n", b"":
                 with server.connect() as sock:
                     sock.sendall(said)
                     sock.shutdown(socket.SHUT_WR)
-                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+                    reset_on_close(sock)
             server.process.send_signal(signal.SIGCONT)
             self.assertAlive(server)
             wait_until(lambda: open_sockets(server.pid) == 1)  # the listener's
 
     def test_client_that_does_not_close_is_dropped(self):
-        with start(self.root, "--linger", 1) as server, server.connect() as sock:
+        with self.start("--linger", 1) as server, server.connect() as sock:
             sock.sendall(b"GET /hello.txt HTTP/1.0\r\n\r\n")
             self.assertEqual(Answer(read_all(sock)).body, b"hello, world\n")
             wait_until(lambda: open_sockets(server.pid) == 1)  # the listener's
@@ -736,13 +706,13 @@ class Limits(Case):
         """The log has fewer bytes than the answer, which the system has only partly sent."""
         with open(self.root + "/sparse", "wb") as file:
             file.truncate(1 << 30)
-        with start(self.root, "--timeout", 1, "--least-rate", 1 << 30) as server, server.connect() as sock:
+        with self.start("--timeout", 1, "--least-rate", 1 << 30) as server, server.connect() as sock:
             sock.sendall(b"GET /sparse HTTP/1.0\r\n\r\n")
             self.assertLess(int(server.out.find(r'"GET /sparse HTTP/1.0" 200 (\d+)$')[1]), 1 << 30)
 
     def test_sessions(self):
         """Where the descriptors are used up, a client waits until another client leaves."""
-        with start(self.root, before=forty_descriptors) as server, contextlib.ExitStack() as stack:
+        with self.start(before=forty_descriptors) as server, contextlib.ExitStack() as stack:
             idle = [stack.enter_context(server.connect()) for _ in range(4)]
             late = stack.enter_context(server.connect())
             late.sendall(b"GET /hello.txt HTTP/1.0\r\n\r\n")
@@ -756,7 +726,7 @@ class Limits(Case):
     @unittest.skipUnless(hasattr(resource, "prlimit"), "Linux only")
     def test_no_descriptor_left(self):
         """accept() fails with EMFILE: the server neither ends nor spins, and accepts again later."""
-        with start(self.root) as server, server.connect() as early:
+        with self.start() as server, server.connect() as early:
             early.sendall(b"GET /hello.txt HTTP/1.0\r\n")
             server.wait_until_served(early)
             _, hard = resource.prlimit(server.pid, resource.RLIMIT_NOFILE)
@@ -787,7 +757,7 @@ def lowest_free(pid):
 
 class Process(Case):
     def test_interrupt(self):
-        with start(self.root) as server:
+        with self.start() as server:
             self.assertAlive(server)
             self.assertEqual(server.stop(), 0)
             self.assertEqual(server.err.rest(), [])
@@ -795,7 +765,7 @@ class Process(Case):
     def test_interrupt_amid_requests(self):
         with open(self.root + "/big", "wb") as file:
             file.truncate(1 << 30)
-        with start(self.root) as server, server.connect() as download, server.connect(), server.connect() as half:
+        with self.start() as server, server.connect() as download, server.connect(), server.connect() as half:
             download.sendall(b"GET /big HTTP/1.0\r\n\r\n")
             self.read_into_the_body(download)
             half.sendall(b"GET /")
@@ -813,7 +783,7 @@ class Process(Case):
             reserved.bind(("127.0.0.1", 0))
             port = reserved.getsockname()[1]
             for _ in range(2):
-                with start(self.root, "--port", port) as server:
+                with self.start("--port", port) as server:
                     self.assertEqual(server.port, port)
                     self.assertAlive(server)
                     self.assertEqual(server.stop(), 0)
@@ -859,7 +829,7 @@ class Process(Case):
                 self.get_hello(port)
 
     def test_bad_arguments(self):
-        with start(self.root) as server:
+        with self.start() as server:
             taken = str(server.port)
             for words in (["--port"], ["--port", "x"], ["--port", "65536"], ["--port", "-1"], ["--root", "/no/such"],
                           ["--root", self.root + "/hello.txt"], ["--poller", "magic"], ["--timeout", "1s"],

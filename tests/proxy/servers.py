@@ -7,8 +7,9 @@ heard.
 import contextlib
 import socket
 import ssl
-import struct
 import threading
+
+from sockets import reset_on_close
 
 
 class Listener:
@@ -48,7 +49,7 @@ class Listener:
 
 def reset(sock):
     """Ends the connection as a lost one."""
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    reset_on_close(sock)
     sock.close()
 
 

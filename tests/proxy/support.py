@@ -8,7 +8,7 @@ import sys
 import tempfile
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[1]))
-from program import Program, open_sockets, wait_until  # noqa: E402
+from program import LITTLE_QUARANTINE, Program, open_sockets, wait_until  # noqa: E402
 import sockets  # noqa: E402
 
 
@@ -54,9 +54,7 @@ class Proxy(Program):
         for protocol, client_mode, server_mode, *ports in listeners:
             hosts = [word for port in ports for word in ("--or", "127.0.0.1", port)]
             words += ["--listen", protocol, client_mode, 0, "--to", server_mode, *hosts[1:]]
-        # AddressSanitizer keeps what is freed, which would look like a leak in a measurement.
-        asan = os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=4"
-        super().__init__(*words, environment={"ASYNCORE_CHECK": "1", "ASAN_OPTIONS": asan})
+        super().__init__(*words, environment={"ASYNCORE_CHECK": "1", **LITTLE_QUARANTINE})
         self.ports = [int(self.out.find(r"^PORT (\d+)$")[1]) for _ in listeners]
         self.port = self.ports[0]
         self.usual = open_sockets(self.pid)

@@ -13,7 +13,6 @@ import shutil
 import smtplib
 import socket
 import ssl
-import struct
 import subprocess
 import sys
 import tempfile
@@ -22,7 +21,7 @@ import unittest
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[1]))
 from program import Program, Server  # noqa: E402
-from sockets import read_all, read_exactly  # noqa: E402
+from sockets import read_all, read_exactly, reset_on_close  # noqa: E402
 
 FOLDER, POLLER = pathlib.Path("."), "poll"
 FILES = None  # a folder with NAME.pem and NAME.key
@@ -213,7 +212,7 @@ class Echo(unittest.TestCase):
             there.out.find("^error: .*without close_notify")
             tls = secure(there.connect())
             self.assertEqual(exchange(tls, b"line\n"), b"line\n")
-            tls.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            reset_on_close(tls)
             tls.close()  # a reset
             with secure(there.connect()) as tls:
                 self.assertEqual(exchange(tls, b"line\n"), b"line\n")
